@@ -1,0 +1,173 @@
+//! What a chain must know: how its transactions are read, what they do, what is signed, and how they are put together.
+//!
+//! The traits know no chain, and each chain knows only the traits.
+
+#[cfg(feature = "evm")]
+pub mod evm;
+#[cfg(feature = "solana")]
+pub mod solana;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Amount, ChainId, Curve, DecodeError, KeyError, SignError, Signature, SigningPayload, VerifyingKey};
+
+/// One kind of chain's rules, without keys. Object-safe: an enclave picks a `&dyn Chain` at run time.
+pub trait Chain: fmt::Debug + Send + Sync {
+    /// The CAIP-2 namespace, such as `eip155`.
+    fn namespace(&self) -> &str;
+
+    /// The curve its keys are on.
+    fn curve(&self) -> Curve;
+
+    /// The address of a key, as the chain's users write it.
+    ///
+    /// # Errors
+    /// [`KeyError::CurveMismatch`] if the key is on another curve.
+    fn address(&self, key: &VerifyingKey) -> Result<String, KeyError>;
+
+    /// Decodes exactly: what would re-encode differently, has an unknown field or is not understood is refused.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the field, what was expected and what was found.
+    fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError>;
+}
+
+/// A transaction that was decoded and understood.
+pub trait Transaction: fmt::Debug + Send + Sync {
+    /// What it does. [`Policy`](crate::policy::Policy) judges this.
+    fn summary(&self) -> &Summary;
+
+    /// The canonical binary encoding of the unsigned transaction: decoding it yields this transaction again.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// What `signer` must sign, one payload a signature.
+    ///
+    /// # Errors
+    /// [`SignError::NotTheSigner`] if the transaction names another signer.
+    fn signing_payloads(&self, signer: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError>;
+
+    /// Joins the transaction and `signatures`, given in the order of [`signing_payloads`](Self::signing_payloads).
+    /// It does not verify them; [`ChainSigner`](crate::ChainSigner) did.
+    ///
+    /// # Errors
+    /// [`SignError::SignatureCount`], [`SignError::CurveMismatch`] or [`SignError::UnrepresentableRecoveryId`] if the
+    /// signatures do not fit the format.
+    fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError>;
+}
+
+const _: Option<(&dyn Chain, &dyn Transaction)> = None; // stops compiling if object safety is lost
+
+/// A transaction as it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// How `bytes` are to be read.
+    pub encoding: Encoding,
+    /// The bytes, untouched since the caller wrote them.
+    pub bytes: &'a [u8],
+    /// The chain that the caller says it is for. A chain whose transactions carry no chain id (Solana) requires it;
+    /// others refuse one that differs from the transaction's own.
+    pub chain_id: Option<&'a ChainId>,
+}
+
+impl<'a> Payload<'a> {
+    /// A payload that names its own chain.
+    pub fn new(encoding: Encoding, bytes: &'a [u8]) -> Self {
+        Self { encoding, bytes, chain_id: None }
+    }
+
+    /// The same payload, said to be for `chain_id`.
+    #[must_use]
+    pub fn on_chain(self, chain_id: &'a ChainId) -> Self {
+        Self { chain_id: Some(chain_id), ..self }
+    }
+}
+
+/// How a transaction is written.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// The chain's own encoding of an unsigned transaction.
+    Binary,
+    /// JSON, where the chain has one.
+    Json,
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Binary => "binary",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// What a transaction does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The chain it is for.
+    pub chain_id: ChainId,
+    /// Everything it does, in order. A transaction without any is never permitted.
+    pub actions: Vec<Action>,
+    /// The most it can cost in fees, in the chain's smallest unit; `None` if that cannot be told.
+    pub fee_ceiling: Option<Amount>,
+    /// All of it in words, for people and logs.
+    pub text: String,
+}
+
+/// One thing that a transaction does. Addresses are in the chain's own canonical spelling.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    /// Calls a contract with data that is not decoded further.
+    ContractCall {
+        /// The contract.
+        to: String,
+        /// The first four bytes of the data, in hex, if there are as many.
+        selector: Option<String>,
+        /// How much of the chain's coin goes with it, in the smallest unit.
+        amount: Amount,
+        /// How long the data is.
+        data_len: usize,
+    },
+    /// Creates a contract.
+    ContractCreation {
+        /// How much of the chain's coin goes with it, in the smallest unit.
+        amount: Amount,
+        /// How long the code is that runs at once.
+        init_code_len: usize,
+    },
+    /// Runs a program's instruction that is not decoded further.
+    ProgramCall {
+        /// The program.
+        program: String,
+        /// Every account that the program is handed.
+        accounts: Vec<String>,
+        /// How long the instruction's data is.
+        data_len: usize,
+    },
+    /// Moves the chain's own coin, and does nothing else.
+    Transfer {
+        /// Who receives it.
+        to: String,
+        /// How much, in the smallest unit.
+        amount: Amount,
+    },
+    /// Something decoded that no other action describes. No policy permits it.
+    Unknown {
+        /// What it is.
+        description: String,
+    },
+}
+
+/// A transaction ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTransaction {
+    /// The bytes that the network takes.
+    pub bytes: Vec<u8>,
+    /// The name by which the network will know it: the transaction hash, or Solana's first signature.
+    pub id: String,
+}

@@ -1,0 +1,55 @@
+use crate::Curve;
+
+/// Why bytes are not a key or a signature.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The key is on another curve than the operation needs.
+    #[error("a {expected} key is needed, this one is {actual}")]
+    CurveMismatch {
+        /// The curve that is needed.
+        expected: Curve,
+        /// The key's curve.
+        actual: Curve,
+    },
+    /// The bytes are not a point that may be a public key, or not its one encoding.
+    #[error("not a valid {curve} public key")]
+    InvalidPublicKey {
+        /// The curve it was read for.
+        curve: Curve,
+    },
+    /// The secret is zero or not below the group order. Nothing of it is said.
+    #[error("not a valid {curve} secret key")]
+    InvalidSecret {
+        /// The curve it was read for.
+        curve: Curve,
+    },
+    /// The bytes are not a signature in its one encoding, or it does not verify.
+    #[error("not a valid {curve} signature")]
+    InvalidSignature {
+        /// The curve it was read for.
+        curve: Curve,
+    },
+    /// The input has the wrong length.
+    #[error("{what} has {expected} bytes, not {actual}")]
+    Length {
+        /// What was read.
+        what: &'static str,
+        /// How long it is.
+        expected: usize,
+        /// How long the input was.
+        actual: usize,
+    },
+}
+
+/// Why no key was generated. `E` is the random number generator's error.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenerateError<E> {
+    /// Every draw was unusable, which a working generator does about once in 2^8000: it is broken.
+    #[error("the random number generator yields no usable secret: it is broken")]
+    Exhausted,
+    /// The random number generator failed.
+    #[error("the random number generator failed: {0}")]
+    Rng(E),
+}

@@ -1,0 +1,102 @@
+use super::{
+    destination::Destinations,
+    document::{Chains, Effect, Rule},
+};
+use crate::{Action, Summary};
+
+/// What a policy says about a transaction, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may be signed.
+    pub allowed: bool,
+    /// The rule that decided: the allow rule that matched everything, or the deny rule that matched something. `None` if
+    /// it was denied because no rule permits it.
+    pub rule: Option<String>,
+    /// Why, in words, with what was seen.
+    pub reason: String,
+}
+
+pub(super) fn evaluate(rules: &[Rule], summary: &Summary) -> Decision {
+    if summary.actions.is_empty() {
+        return denied(None, "the transaction does nothing that a rule could permit".to_owned());
+    }
+    for rule in rules.iter().filter(|rule| rule.effect == Effect::Deny) {
+        if let Some(action) = summary.actions.iter().find(|action| denies(rule, summary, action)) {
+            return denied(Some(rule), format!("rule {} denies {}", rule.name, seen(summary, action)));
+        }
+    }
+    match rules.iter().find(|rule| summary.actions.iter().all(|action| allows(rule, summary, action))) {
+        Some(rule) => Decision {
+            allowed: true,
+            rule: Some(rule.name.clone()),
+            reason: format!("rule {} allows {}", rule.name, everything_seen(summary)),
+        },
+        None => denied(None, format!("no rule allows {}", everything_seen(summary))),
+    }
+}
+
+fn allows(rule: &Rule, summary: &Summary, action: &Action) -> bool {
+    let Effect::Allow { calls, contract_creation } = rule.effect else { return false };
+    covers_chain(rule, summary)
+        && match action {
+            Action::Transfer { to, .. } => rule.destinations == Destinations::All || names(rule, summary, to),
+            Action::ContractCall { to, .. } => calls && names(rule, summary, to),
+            Action::ProgramCall { program, .. } => calls && names(rule, summary, program),
+            Action::ContractCreation { .. } => contract_creation,
+            Action::Unknown { .. } => false,
+        }
+}
+
+fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
+    covers_chain(rule, summary)
+        && (rule.destinations == Destinations::All
+            || match action {
+                Action::Transfer { to, .. } | Action::ContractCall { to, .. } => names(rule, summary, to),
+                Action::ProgramCall { program, accounts, .. } => {
+                    names(rule, summary, program) || accounts.iter().any(|account| names(rule, summary, account))
+                }
+                Action::ContractCreation { .. } | Action::Unknown { .. } => false,
+            })
+}
+
+fn covers_chain(rule: &Rule, summary: &Summary) -> bool {
+    match &rule.chains {
+        Chains::All => true,
+        Chains::Listed(chains) => chains.contains(&summary.chain_id),
+    }
+}
+
+/// Whether the rule lists `address`; `*` lists nobody.
+fn names(rule: &Rule, summary: &Summary, address: &str) -> bool {
+    match &rule.destinations {
+        Destinations::All => false,
+        Destinations::Listed(list) => list.iter().any(|one| one.is(summary.chain_id.namespace(), address)),
+    }
+}
+
+fn denied(rule: Option<&Rule>, reason: String) -> Decision {
+    Decision { allowed: false, rule: rule.map(|rule| rule.name.clone()), reason }
+}
+
+fn seen(summary: &Summary, action: &Action) -> String {
+    let chain = &summary.chain_id;
+    match action {
+        Action::Transfer { to, amount } => format!("a transfer of {amount} to {to} on {chain}"),
+        Action::ContractCall { to, selector: Some(selector), .. } => {
+            format!("a call of {selector} at contract {to} on {chain}")
+        }
+        Action::ContractCall { to, selector: None, .. } => format!("a call of contract {to} on {chain}"),
+        Action::ContractCreation { .. } => format!("a contract creation on {chain}"),
+        Action::ProgramCall { program, .. } => format!("a call of program {program} on {chain}"),
+        Action::Unknown { description } => format!("{description} on {chain}"),
+    }
+}
+
+fn everything_seen(summary: &Summary) -> String {
+    let shown: Vec<_> = summary.actions.iter().take(MAX_SHOWN).map(|action| seen(summary, action)).collect();
+    let rest = summary.actions.len() - shown.len();
+    let more = if rest == 0 { String::new() } else { format!(" and {rest} more actions") };
+    format!("{}{more}", shown.join(", "))
+}
+
+const MAX_SHOWN: usize = 8;

@@ -1,0 +1,90 @@
+//! Which transactions a key may sign.
+//!
+//! A policy is a JSON document, at most 32 KiB, in which every key is known and occurs once:
+//!
+//! ```json
+//! {
+//!   "version": 1,
+//!   "rules": [
+//!     {"name": "payroll", "effect": "allow", "chains": ["eip155:1"],
+//!      "destinations": ["0xa5D3241A1591061F2a4bB69CA0215F66520E67cf"]},
+//!     {"name": "exchange router", "effect": "allow", "chains": ["eip155:1"], "calls": true,
+//!      "destinations": ["0x52908400098527886E0F7030069857D2E4169EE7"]},
+//!     {"name": "known thief", "effect": "deny", "chains": ["*"],
+//!      "destinations": ["0x8617E340B3D01FA5F11F306F4090FD50E238070D"]}
+//!   ]
+//! }
+//! ```
+//!
+//! # How it is evaluated
+//! Nothing is permitted by default. A transaction is permitted if **no deny rule** matches any of its actions and there
+//! is **one allow rule** that matches all of them. The order of rules decides only which of several equal ones is named.
+//! Evaluation looks at nothing but the policy and the [`Summary`](crate::Summary): no clock, no state.
+//!
+//! # What an allow rule matches
+//! The transaction's chain is in `chains`, and each action is
+//! * a plain transfer to one of `destinations`;
+//! * a contract call or program call, if the rule says `"calls": true` *and* names the contract or program. A destination
+//!   alone permits transfers only, because calldata is not decoded further: a token contract named as a destination
+//!   would otherwise mean every transfer and approval of that token;
+//! * a contract creation, if the rule says `"contract_creation": true`; such a rule may have no destinations.
+//!
+//! `"destinations": ["*"]` stands for every receiver of a plain transfer. It permits no call. An allow rule has no `*`
+//! among its chains. An [`Action::Unknown`](crate::Action::Unknown) is matched by no allow rule.
+//!
+//! # What a deny rule matches
+//! Any action on one of `chains` (`["*"]`: on every chain) that touches one of `destinations`: as a receiver, a contract,
+//! a program, or an account handed to a program. `["*"]` matches every action there is. It does not see addresses inside
+//! calldata.
+//!
+//! # How addresses are compared
+//! All chains of a rule share a namespace. For `eip155`, destinations are addresses compared by value, and mixed-case ones
+//! must carry the right EIP-55 checksum. For every other namespace they are compared as exact text, and for `solana` they
+//! must look like base58 addresses. In a deny rule for every chain, what looks like an Ethereum address is read as one.
+
+mod destination;
+mod document;
+mod error;
+mod evaluate;
+
+pub use error::PolicyError;
+pub use evaluate::Decision;
+
+use document::Rule;
+
+use crate::Summary;
+
+/// A policy that was read and understood.
+///
+/// ```
+/// use chain_signers::policy::Policy;
+///
+/// let nothing = Policy::from_json(br#"{"version": 1, "rules": []}"#)?;
+/// assert_eq!(nothing.rule_names().count(), 0);
+/// assert!(Policy::from_json(br#"{"version": 1, "rules": [], "dry_run": true}"#).is_err(), "unknown key");
+/// # Ok::<_, chain_signers::policy::PolicyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the rule and field. What is not understood is refused, never ignored.
+    pub fn from_json(json: &[u8]) -> Result<Self, PolicyError> {
+        document::read(json).map(|rules| Self { rules })
+    }
+
+    /// Judges a transaction by what it does.
+    pub fn evaluate(&self, summary: &Summary) -> Decision {
+        evaluate::evaluate(&self.rules, summary)
+    }
+
+    /// The rules' names, in the document's order.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.name.as_str())
+    }
+}

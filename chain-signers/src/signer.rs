@@ -1,0 +1,158 @@
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    sync::Arc,
+};
+
+use crate::{
+    Chain, ChainId, SignError, SignedTransaction, SigningKey, Transaction, VerifyingKey, chain_id::is_namespace,
+};
+
+/// A chain and a key: signs decoded transactions of that chain.
+///
+/// It does not ask whether a transaction *may* be signed: evaluate a [`Policy`](crate::policy::Policy) first.
+pub struct ChainSigner {
+    chain: Arc<dyn Chain>,
+    key: SigningKey,
+    verifying_key: VerifyingKey,
+    address: String,
+}
+
+impl ChainSigner {
+    /// Joins a chain and a key.
+    ///
+    /// # Errors
+    /// [`SignError::CurveMismatch`] if the chain's keys are on another curve; [`SignError::Key`] if the key has no
+    /// address there.
+    pub fn new(chain: Arc<dyn Chain>, key: SigningKey) -> Result<Self, SignError> {
+        if chain.curve() != key.curve() {
+            return Err(SignError::CurveMismatch { expected: chain.curve(), actual: key.curve() });
+        }
+        let verifying_key = key.verifying_key();
+        let address = chain.address(&verifying_key)?;
+        Ok(Self { chain, key, verifying_key, address })
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &dyn Chain {
+        self.chain.as_ref()
+    }
+
+    /// The public half of the key.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    /// The key's address on the chain.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Signs; every signature is verified before it is used.
+    ///
+    /// # Errors
+    /// [`SignError`]: the transaction is for another kind of chain or another signer, or the machine miscalculated.
+    pub fn sign(&self, transaction: &dyn Transaction) -> Result<SignedTransaction, SignError> {
+        let chain_id = &transaction.summary().chain_id;
+        if chain_id.namespace() != self.chain.namespace() {
+            let expected = self.chain.namespace().to_owned();
+            return Err(SignError::NamespaceMismatch { expected, actual: chain_id.clone() });
+        }
+        let payloads = transaction.signing_payloads(&self.verifying_key)?;
+        let signatures = payloads.iter().map(|payload| self.key.sign(payload)).collect::<Result<Vec<_>, _>>()?;
+        transaction.assemble(&self.verifying_key, &signatures)
+    }
+}
+
+impl fmt::Debug for ChainSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainSigner")
+            .field("chain", &self.chain)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The chains that are known, by CAIP-2 namespace.
+///
+/// ```
+/// use chain_signers::Registry;
+///
+/// let registry = Registry::with_enabled_chains();
+/// # #[cfg(feature = "evm")]
+/// assert!(registry.get("eip155").is_some());
+/// assert!(registry.get("unheard").is_none());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    chains: BTreeMap<String, Arc<dyn Chain>>,
+}
+
+impl Registry {
+    /// No chains.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The chains whose features are on.
+    pub fn with_enabled_chains() -> Self {
+        #[cfg_attr(not(any(feature = "evm", feature = "solana")), allow(unused_mut, reason = "no chain is enabled"))]
+        let mut chains: Vec<Arc<dyn Chain>> = Vec::new();
+        #[cfg(feature = "evm")]
+        chains.push(Arc::new(crate::evm::Evm));
+        #[cfg(feature = "solana")]
+        chains.push(Arc::new(crate::solana::Solana));
+        Self { chains: chains.into_iter().map(|chain| (chain.namespace().to_owned(), chain)).collect() }
+    }
+
+    /// Adds a chain.
+    ///
+    /// # Errors
+    /// [`RegistryError`]: its namespace is taken, so that no registration silently replaces another, or outside CAIP-2.
+    pub fn register(&mut self, chain: Arc<dyn Chain>) -> Result<(), RegistryError> {
+        let namespace = chain.namespace().to_owned();
+        if !is_namespace(&namespace) {
+            return Err(RegistryError::InvalidNamespace { namespace });
+        }
+        match self.chains.entry(namespace) {
+            Entry::Occupied(entry) => Err(RegistryError::NamespaceTaken { namespace: entry.key().clone() }),
+            Entry::Vacant(entry) => {
+                entry.insert(chain);
+                Ok(())
+            }
+        }
+    }
+
+    /// The chain of a namespace.
+    pub fn get(&self, namespace: &str) -> Option<&Arc<dyn Chain>> {
+        self.chains.get(namespace)
+    }
+
+    /// The chain that an id belongs to.
+    pub fn for_chain_id(&self, chain_id: &ChainId) -> Option<&Arc<dyn Chain>> {
+        self.get(chain_id.namespace())
+    }
+
+    /// The namespaces, sorted.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.chains.keys().map(String::as_str)
+    }
+}
+
+/// Why a chain was not registered.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// The namespace is outside CAIP-2.
+    #[error("{namespace:?} is not a CAIP-2 namespace")]
+    InvalidNamespace {
+        /// The namespace.
+        namespace: String,
+    },
+    /// Another chain has the namespace.
+    #[error("the namespace {namespace} is taken")]
+    NamespaceTaken {
+        /// The namespace.
+        namespace: String,
+    },
+}

@@ -1,0 +1,75 @@
+//! JSON objects read without losing anything: every key once, every value as it was written.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// An object's entries in order, each key at most once.
+#[derive(Debug)]
+pub(crate) struct Object<'a> {
+    entries: Vec<(String, &'a RawValue)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ObjectError {
+    Duplicate(String),
+    Malformed(String),
+    Unknown(String),
+}
+
+impl<'a> Object<'a> {
+    /// Reads one object with nothing after it, whose keys are among `known`.
+    pub(crate) fn parse(text: &'a str, known: &[&str]) -> Result<Self, ObjectError> {
+        let Entries(entries) = serde_json::from_str(text).map_err(|error| ObjectError::Malformed(error.to_string()))?;
+        for (i, (key, _)) in entries.iter().enumerate() {
+            if !known.contains(&key.as_str()) {
+                return Err(ObjectError::Unknown(key.clone()));
+            }
+            if entries[..i].iter().any(|(earlier, _)| earlier == key) {
+                return Err(ObjectError::Duplicate(key.clone()));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The value of a key, as it was written.
+    pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
+        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value.get())
+    }
+}
+
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            if entries.len() == MAX_ENTRIES {
+                return Err(A::Error::custom(format_args!("more than {MAX_ENTRIES} keys")));
+            }
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+/// More than any object here has keys, so that duplicates are found by comparing all pairs.
+const MAX_ENTRIES: usize = 32;
