@@ -1,1 +1,19 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+pub mod cbor;
+pub mod client;
+pub mod codec;
+pub mod frame;
+mod method;
+pub mod relay;
+mod remote_error;
+mod router;
+pub mod server;
+pub mod transport;
+
+pub use self::client::{CallError, Client};
+pub use self::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
+pub use self::remote_error::{RemoteError, code};
+pub use self::router::Router;
+pub use self::server::{Server, ServerHandle};
+pub use self::transport::{Addr, Listener, ParseAddrError, Peer, PeerAddr, PeerIdentity, Stream};

@@ -1,0 +1,321 @@
+//! CBOR in and out: the only module that calls `serde_cbor`.
+//!
+//! `serde_cbor` is unmaintained, so nothing reaches it unseen: [`decode`] first walks the bytes, without recursion
+//! and without allocating, and refuses what is too deep, malformed, tagged, or followed by anything.
+
+use std::io;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::method::MAX_METHOD_NAME_LEN;
+
+/// Decodes exactly one item.
+///
+/// The caller has bounded the length of `bytes` already: they are a frame's payload.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
+    let rest = Walker { rest: bytes, total: bytes.len() }.skip_item()?;
+    if !rest.is_empty() {
+        return Err(CborError::TrailingBytes { len: rest.len() });
+    }
+    serde_cbor::from_slice(bytes).map_err(|error| CborError::Mismatch(error.to_string()))
+}
+
+/// Encodes into at most `max_len` bytes.
+pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Bytes, CborError> {
+    let mut out = BoundedWriter { bytes: Vec::with_capacity(INITIAL_CAPACITY.min(max_len)), max_len };
+    out.serialize(value)?;
+    Ok(out.bytes.into())
+}
+
+/// Encodes a Request's payload.
+pub(crate) fn encode_request<T: Serialize>(
+    method: &str,
+    body: &T,
+    max_len: usize,
+) -> Result<EncodedRequest, CborError> {
+    let mut out = BoundedWriter { bytes: Vec::with_capacity(INITIAL_CAPACITY.min(max_len)), max_len };
+    out.push(&[ARRAY_OF_3])?;
+    out.serialize(&method)?;
+    let deadline_at = out.bytes.len() + 1;
+    out.push(&[UNSIGNED_64, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    out.serialize(body)?;
+    Ok(EncodedRequest { payload: out.bytes, deadline_at })
+}
+
+/// A Request's payload whose deadline is filled in last, when it is sent.
+#[derive(Debug)]
+pub(crate) struct EncodedRequest {
+    payload: Vec<u8>,
+    deadline_at: usize,
+}
+
+impl EncodedRequest {
+    pub(crate) fn set_deadline_ms(&mut self, deadline_ms: u64) {
+        self.payload[self.deadline_at..][..8].copy_from_slice(&deadline_ms.to_be_bytes());
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+/// A Request's payload, taken apart; the body is not looked at yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RequestParts<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) deadline_ms: u64,
+    pub(crate) body: &'a [u8],
+}
+
+/// Splits a Request's payload: an array of exactly three, a text and an unsigned number before the body.
+pub(crate) fn split_request(payload: &[u8]) -> Result<RequestParts<'_>, CborError> {
+    let mut walker = Walker { rest: payload, total: payload.len() };
+    if walker.head()? != (Head { major: MAJOR_ARRAY, value: Some(3) }) {
+        return Err(CborError::NotARequest { expected: "an array of three" });
+    }
+    let method = match walker.head()? {
+        Head { major: MAJOR_TEXT, value: Some(len) } if len <= MAX_METHOD_NAME_LEN as u64 => walker.take(len)?,
+        _ => return Err(CborError::NotARequest { expected: "a method name of at most 64 bytes" }),
+    };
+    let method = std::str::from_utf8(method).map_err(|_| CborError::Malformed { offset: walker.offset() })?;
+    let Head { major: MAJOR_UNSIGNED, value: Some(deadline_ms) } = walker.head()? else {
+        return Err(CborError::NotARequest { expected: "a deadline in milliseconds" });
+    };
+    Ok(RequestParts { method, deadline_ms, body: walker.rest })
+}
+
+/// Why bytes are not the CBOR expected, or a value did not become CBOR.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CborError {
+    /// The bytes are not well-formed CBOR.
+    #[error("malformed CBOR at byte {offset}")]
+    Malformed {
+        /// Where.
+        offset: usize,
+    },
+    /// The bytes are CBOR but not the type expected, or the value has no CBOR form; the text says how.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A Request's payload does not have its form.
+    #[error("a request's payload holds {expected} here")]
+    NotARequest {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Tags have no meaning in this protocol.
+    #[error("a CBOR tag at byte {offset}")]
+    Tagged {
+        /// Where.
+        offset: usize,
+    },
+    /// Arrays and maps are nested too deeply.
+    #[error("CBOR nested deeper than {max} levels")]
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// The encoding does not fit.
+    #[error("the encoding has more than {max} bytes")]
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
+    /// More bytes follow the item.
+    #[error("{len} bytes follow the CBOR item")]
+    TrailingBytes {
+        /// How many.
+        len: usize,
+    },
+}
+
+/// Reads heads of items from the front of a slice.
+struct Walker<'a> {
+    rest: &'a [u8],
+    total: usize,
+}
+
+/// The major type of an item and its number: a value, a length, a count, or `None` for an indefinite length.
+#[derive(PartialEq, Eq)]
+struct Head {
+    major: u8,
+    value: Option<u64>,
+}
+
+/// How many items an open array or map still has.
+#[derive(Clone, Copy)]
+enum Open {
+    Items(u64),
+    Array,
+    /// An indefinite map, and whether its next item is a value.
+    Map { at_value: bool },
+}
+
+impl<'a> Walker<'a> {
+    /// Walks over one item and returns what follows it.
+    fn skip_item(mut self) -> Result<&'a [u8], CborError> {
+        let mut open = [Open::Items(0); MAX_DEPTH];
+        let mut depth = 0_usize;
+        loop {
+            let opened = self.skip_head(depth.checked_sub(1).map(|top| &mut open[top]))?;
+            match opened {
+                Step::Opened(level) => {
+                    *open.get_mut(depth).ok_or(CborError::TooDeep { max: MAX_DEPTH })? = level;
+                    depth += 1;
+                }
+                Step::Skipped => {}
+                Step::Closed => depth -= 1,
+            }
+            // Levels that are full close without a byte of their own.
+            while depth > 0 && matches!(open[depth - 1], Open::Items(0)) {
+                depth -= 1;
+            }
+            if depth == 0 {
+                return Ok(self.rest);
+            }
+        }
+    }
+
+    /// Walks over a scalar, or into an array or map; `parent` is the level it belongs to.
+    fn skip_head(&mut self, parent: Option<&mut Open>) -> Result<Step, CborError> {
+        let offset = self.offset();
+        if self.rest.first() == Some(&BREAK) {
+            self.rest = &self.rest[1..];
+            return match parent {
+                Some(Open::Array | Open::Map { at_value: false }) => Ok(Step::Closed),
+                _ => Err(CborError::Malformed { offset }),
+            };
+        }
+        match parent {
+            Some(Open::Items(left)) => *left -= 1,
+            Some(Open::Map { at_value }) => *at_value = !*at_value,
+            Some(Open::Array) | None => {}
+        }
+        let head = self.head()?;
+        Ok(match (head.major, head.value) {
+            (MAJOR_UNSIGNED | MAJOR_NEGATIVE | MAJOR_SIMPLE, Some(_)) => Step::Skipped,
+            (MAJOR_BYTES | MAJOR_TEXT, Some(len)) => {
+                self.take(len)?;
+                Step::Skipped
+            }
+            (major @ (MAJOR_BYTES | MAJOR_TEXT), None) => {
+                self.skip_chunks(major)?;
+                Step::Skipped
+            }
+            (MAJOR_ARRAY, Some(count)) => Step::Opened(Open::Items(self.plausible(count, offset)?)),
+            (MAJOR_ARRAY, None) => Step::Opened(Open::Array),
+            (MAJOR_MAP, Some(count)) => Step::Opened(Open::Items(self.plausible(count, offset)? * 2)),
+            (MAJOR_MAP, None) => Step::Opened(Open::Map { at_value: false }),
+            (MAJOR_TAG, _) => return Err(CborError::Tagged { offset }),
+            _ => return Err(CborError::Malformed { offset }),
+        })
+    }
+
+    fn head(&mut self) -> Result<Head, CborError> {
+        let offset = self.offset();
+        let (&first, rest) = self.rest.split_first().ok_or(CborError::Malformed { offset })?;
+        self.rest = rest;
+        let (major, info) = (first >> 5, first & 0x1f);
+        let value = match info {
+            0..=23 => Some(u64::from(info)),
+            24 => Some(self.number::<1>()?),
+            25 => Some(self.number::<2>()?),
+            26 => Some(self.number::<4>()?),
+            27 => Some(self.number::<8>()?),
+            31 => None,
+            _ => return Err(CborError::Malformed { offset }),
+        };
+        Ok(Head { major, value })
+    }
+
+    fn number<const N: usize>(&mut self) -> Result<u64, CborError> {
+        let bytes = self.take(N as u64)?;
+        Ok(bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    fn take(&mut self, len: u64) -> Result<&'a [u8], CborError> {
+        let offset = self.offset();
+        let len = usize::try_from(len).map_err(|_| CborError::Malformed { offset })?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(CborError::Malformed { offset })?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// An indefinite string: definite chunks of the same type, then a break.
+    fn skip_chunks(&mut self, major: u8) -> Result<(), CborError> {
+        while self.rest.first() != Some(&BREAK) {
+            let offset = self.offset();
+            match self.head()? {
+                Head { major: chunk, value: Some(len) } if chunk == major => self.take(len)?,
+                _ => return Err(CborError::Malformed { offset }),
+            };
+        }
+        self.rest = &self.rest[1..];
+        Ok(())
+    }
+
+    /// A count that the remaining bytes can hold: each item has at least one.
+    fn plausible(&self, count: u64, offset: usize) -> Result<u64, CborError> {
+        if count <= self.rest.len() as u64 { Ok(count) } else { Err(CborError::Malformed { offset }) }
+    }
+
+    fn offset(&self) -> usize {
+        self.total - self.rest.len()
+    }
+}
+
+enum Step {
+    Closed,
+    Opened(Open),
+    Skipped,
+}
+
+/// Fails instead of growing past its limit.
+struct BoundedWriter {
+    bytes: Vec<u8>,
+    max_len: usize,
+}
+
+impl BoundedWriter {
+    fn serialize<T: Serialize>(&mut self, value: &T) -> Result<(), CborError> {
+        let max = self.max_len;
+        serde_cbor::to_writer(self, value).map_err(|error| {
+            if error.is_io() { CborError::TooLong { max } } else { CborError::Mismatch(error.to_string()) }
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), CborError> {
+        io::Write::write_all(self, bytes).map_err(|_| CborError::TooLong { max: self.max_len })
+    }
+}
+
+impl io::Write for BoundedWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.max_len - self.bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const MAJOR_UNSIGNED: u8 = 0;
+const MAJOR_NEGATIVE: u8 = 1;
+const MAJOR_BYTES: u8 = 2;
+const MAJOR_TEXT: u8 = 3;
+const MAJOR_ARRAY: u8 = 4;
+const MAJOR_MAP: u8 = 5;
+const MAJOR_TAG: u8 = 6;
+const MAJOR_SIMPLE: u8 = 7;
+const ARRAY_OF_3: u8 = 0x83;
+const UNSIGNED_64: u8 = 0x1b;
+const BREAK: u8 = 0xff;
+/// Well below `serde_cbor`'s own limit of 128, which bounds its recursion.
+const MAX_DEPTH: usize = 32;
+const INITIAL_CAPACITY: usize = 256;

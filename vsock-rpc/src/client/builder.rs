@@ -1,0 +1,91 @@
+//! [`ClientBuilder`]: the limits of a client.
+
+use std::time::Duration;
+
+use super::{Client, Connector};
+use crate::codec::{DEFAULT_MAX_PAYLOAD_LEN, PAYLOAD_LEN_CEILING};
+
+/// Sets the limits of a [`Client`]; each has a finite default.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    pub(super) connector: Connector,
+    pub(super) limits: ClientLimits,
+}
+
+/// What bounds a client.
+#[derive(Clone, Debug)]
+pub(super) struct ClientLimits {
+    pub(super) backoff_max: Duration,
+    pub(super) backoff_min: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) liveness_interval: Duration,
+    pub(super) max_in_flight: usize,
+    pub(super) max_payload_len: usize,
+    pub(super) stall_timeout: Duration,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(connector: Connector) -> Self {
+        let limits = ClientLimits {
+            backoff_max: Duration::from_secs(5),
+            backoff_min: Duration::from_millis(50),
+            connect_timeout: Duration::from_secs(5),
+            liveness_interval: Duration::from_secs(10),
+            max_in_flight: 64,
+            max_payload_len: DEFAULT_MAX_PAYLOAD_LEN,
+            stall_timeout: Duration::from_secs(10),
+        };
+        Self { connector, limits }
+    }
+
+    /// How long to wait after a failed connection: at least `min`, doubled up to `max`, less up to a half at random.
+    /// Default 50 ms to 5 s.
+    pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
+        self.limits.backoff_min = min;
+        self.limits.backoff_max = max.max(min);
+        self
+    }
+
+    /// How long one attempt to connect may take. Default 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.connect_timeout = timeout;
+        self
+    }
+
+    /// After how much silence, with calls in flight, the server is asked for a sign of life; it then has as long
+    /// again to answer before the connection is given up. Default 10 s.
+    pub fn liveness_interval(mut self, interval: Duration) -> Self {
+        self.limits.liveness_interval = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How many calls may be in flight; further ones wait, within their timeouts. Default 64, at least 1.
+    ///
+    /// A cancelled call counts until the server has answered it.
+    pub fn max_in_flight(mut self, max: usize) -> Self {
+        self.limits.max_in_flight = max.clamp(1, MAX_IN_FLIGHT_CEILING);
+        self
+    }
+
+    /// The longest payload sent or taken. Default 64 KiB, at most [`PAYLOAD_LEN_CEILING`].
+    pub fn max_payload_len(mut self, max: usize) -> Self {
+        self.limits.max_payload_len = max.min(PAYLOAD_LEN_CEILING);
+        self
+    }
+
+    /// How long a frame may take to arrive once begun, and a piece of 16 KiB to be taken by the server.
+    /// Default 10 s.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.stall_timeout = timeout;
+        self
+    }
+
+    /// The client. It connects at its first call.
+    #[must_use]
+    pub fn build(self) -> Client {
+        Client::new(self)
+    }
+}
+
+const MAX_IN_FLIGHT_CEILING: usize = 65_536;

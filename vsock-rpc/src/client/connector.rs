@@ -1,0 +1,75 @@
+//! [`Connector`]: how a client gets a new connection.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::transport::{Addr, MemoryConnector};
+
+/// A byte stream that RPC can run over: any `AsyncRead + AsyncWrite` that can be sent between threads.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
+
+/// Makes the connections of a [`Client`](super::Client): an [`Addr`], or a function that may put a
+/// layer of its own, such as TLS, around the stream.
+#[derive(Clone)]
+pub struct Connector {
+    connect: Arc<dyn Fn() -> Connecting + Send + Sync>,
+    target: Arc<str>,
+}
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
+
+impl Connector {
+    /// A connector from a function; `target` is its name in errors.
+    pub fn new<F, Fut, T>(target: impl Into<Arc<str>>, connect: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<T>> + Send + 'static,
+        T: ByteStream,
+    {
+        let connect = move || -> Connecting {
+            let connecting = connect();
+            Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn ByteStream>) })
+        };
+        Self { connect: Arc::new(connect), target: target.into() }
+    }
+
+    pub(super) fn connect(&self) -> Connecting {
+        (self.connect)()
+    }
+
+    pub(super) fn target(&self) -> &Arc<str> {
+        &self.target
+    }
+}
+
+impl From<Addr> for Connector {
+    fn from(addr: Addr) -> Self {
+        let target = addr.to_string();
+        Self::new(target, move || {
+            let addr = addr.clone();
+            async move { addr.connect().await }
+        })
+    }
+}
+
+impl From<MemoryConnector> for Connector {
+    fn from(memory: MemoryConnector) -> Self {
+        Self::new("memory", move || {
+            let memory = memory.clone();
+            async move { memory.connect().await }
+        })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("target", &self.target).finish_non_exhaustive()
+    }
+}

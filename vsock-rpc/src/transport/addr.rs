@@ -1,0 +1,309 @@
+//! [`Addr`]: where to listen or connect, and its text form.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Where a peer listens.
+///
+/// The text form is what configuration files and command lines carry:
+///
+/// | text | meaning |
+/// |---|---|
+/// | `vsock:16:5000` | context id 16, port 5000 |
+/// | `vsock:any:5000` | every context id of this machine (listening only) |
+/// | `unix:/run/signer.sock` | a unix socket |
+/// | `tcp:127.0.0.1:5000`, `tcp:[::1]:5000` | an IP address and port |
+/// | `tcp:kms.eu-west-1.amazonaws.com:443` | a name, resolved again on each connection |
+///
+/// ```
+/// use vsock_rpc::Addr;
+///
+/// let addr: Addr = "vsock:16:5000".parse()?;
+/// assert_eq!(addr, Addr::Vsock { cid: 16, port: 5000 });
+/// assert_eq!(addr.to_string(), "vsock:16:5000");
+/// assert!("vsock:16".parse::<Addr>().is_err());
+/// # Ok::<(), vsock_rpc::ParseAddrError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Addr {
+    /// A TCP port of a host.
+    Tcp(HostPort),
+    /// A unix stream socket.
+    Unix(PathBuf),
+    /// An `AF_VSOCK` stream socket.
+    Vsock {
+        /// The context id: 3 is a Nitro Enclave's parent, [`Addr::CID_ANY`] listens on all.
+        cid: u32,
+        /// The port.
+        port: u32,
+    },
+}
+
+impl Addr {
+    /// The context id that means "any of this machine's own", written `any`.
+    pub const CID_ANY: u32 = u32::MAX;
+
+    /// A unix socket at `path`.
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::Unix(path.into())
+    }
+
+    /// The path, for a unix socket.
+    #[must_use]
+    pub fn as_unix(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(target) => write!(f, "tcp:{target}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Vsock { cid: Self::CID_ANY, port } => write!(f, "vsock:any:{port}"),
+            Self::Vsock { cid, port } => write!(f, "vsock:{cid}:{port}"),
+        }
+    }
+}
+
+impl FromStr for Addr {
+    type Err = ParseAddrError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (scheme, rest) = text.split_once(':').ok_or(ParseAddrError::UnknownScheme)?;
+        match scheme {
+            "tcp" => rest.parse().map(Self::Tcp),
+            "unix" => parse_unix(rest),
+            "vsock" => parse_vsock(rest),
+            _ => Err(ParseAddrError::UnknownScheme),
+        }
+    }
+}
+
+impl Serialize for Addr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Addr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A host, by name or IP address, and a port.
+///
+/// Names are kept as text and resolved on each connection, so that a long-lived relay follows DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    host: String,
+    port: u16,
+}
+
+impl HostPort {
+    /// Checks `host`: an IP address without brackets, or a DNS name.
+    ///
+    /// # Errors
+    /// [`ParseAddrError::InvalidHost`] if it is neither.
+    pub fn new(host: &str, port: u16) -> Result<Self, ParseAddrError> {
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        if is_address || is_dns_name(host) {
+            Ok(Self { host: host.to_owned(), port })
+        } else {
+            Err(ParseAddrError::InvalidHost)
+        }
+    }
+
+    /// The host, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl From<std::net::SocketAddr> for HostPort {
+    fn from(addr: std::net::SocketAddr) -> Self {
+        Self { host: addr.ip().to_string(), port: addr.port() }
+    }
+}
+
+impl From<std::net::SocketAddr> for Addr {
+    fn from(addr: std::net::SocketAddr) -> Self {
+        Self::Tcp(addr.into())
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = ParseAddrError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or(ParseAddrError::InvalidPort)?;
+        let port = parse_number(port).ok_or(ParseAddrError::InvalidPort)?;
+        match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => Self::new(inner, port),
+            Some(_) => Err(ParseAddrError::InvalidHost),
+            // A bare IPv6 address is ambiguous beside a port.
+            None if host.contains(':') => Err(ParseAddrError::InvalidHost),
+            None => Self::new(host, port),
+        }
+    }
+}
+
+/// Why a text is not an [`Addr`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseAddrError {
+    /// The context id is not a decimal 32-bit number, nor `any`.
+    #[error("the context id is not a decimal 32-bit number")]
+    InvalidCid,
+    /// The host is neither an IP address (IPv6 in brackets) nor a DNS name.
+    #[error("the host is neither an IP address (IPv6 in brackets) nor a DNS name")]
+    InvalidHost,
+    /// The unix path is empty, holds a NUL, or is longer than a socket address can carry.
+    #[error("the unix socket path is empty, holds a NUL byte or has more than {MAX_UNIX_PATH_LEN} bytes")]
+    InvalidPath,
+    /// The port is missing, not decimal, or out of range.
+    #[error("the port is missing, not decimal or out of range")]
+    InvalidPort,
+    /// The text does not start with `vsock:`, `unix:` or `tcp:`.
+    #[error("an address starts with `vsock:`, `unix:` or `tcp:`")]
+    UnknownScheme,
+}
+
+fn parse_unix(path: &str) -> Result<Addr, ParseAddrError> {
+    if path.is_empty() || path.len() > MAX_UNIX_PATH_LEN || path.contains('\0') {
+        return Err(ParseAddrError::InvalidPath);
+    }
+    Ok(Addr::Unix(PathBuf::from(path)))
+}
+
+fn parse_vsock(text: &str) -> Result<Addr, ParseAddrError> {
+    let (cid, port) = text.split_once(':').ok_or(ParseAddrError::InvalidPort)?;
+    let cid = if cid == "any" { Addr::CID_ANY } else { parse_number(cid).ok_or(ParseAddrError::InvalidCid)? };
+    let port = parse_number(port).ok_or(ParseAddrError::InvalidPort)?;
+    Ok(Addr::Vsock { cid, port })
+}
+
+/// Digits only: the standard parsers also take a leading `+`.
+fn parse_number<N: FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let label_ok = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    name.len() <= 253 && name.split('.').all(label_ok)
+}
+
+/// `sockaddr_un` has 108 bytes, one of them for the terminating NUL.
+const MAX_UNIX_PATH_LEN: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn parses_every_documented_form() {
+        for text in [
+            "vsock:16:5000",
+            "vsock:any:5000",
+            "unix:/run/signer.sock",
+            "tcp:127.0.0.1:5000",
+            "tcp:[::1]:5000",
+            "tcp:kms.eu-west-1.amazonaws.com:443",
+        ] {
+            assert_eq!(text.parse::<Addr>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_address() {
+        use ParseAddrError::{InvalidCid, InvalidHost, InvalidPath, InvalidPort, UnknownScheme};
+        for (text, expected) in [
+            ("", UnknownScheme),
+            ("5000", UnknownScheme),
+            ("http://localhost", UnknownScheme),
+            ("VSOCK:1:2", UnknownScheme),
+            ("vsock:16", InvalidPort),
+            ("vsock:16:", InvalidPort),
+            ("vsock::5000", InvalidCid),
+            ("vsock:-1:5000", InvalidCid),
+            ("vsock:+1:5000", InvalidCid),
+            ("vsock:4294967296:1", InvalidCid),
+            ("vsock:16:5000:1", InvalidPort),
+            ("unix:", InvalidPath),
+            ("unix:/a\0b", InvalidPath),
+            ("tcp:127.0.0.1", InvalidPort),
+            ("tcp:127.0.0.1:65536", InvalidPort),
+            ("tcp::1", InvalidHost),
+            ("tcp:::1:80", InvalidHost),
+            ("tcp:[127.0.0.1]:80", InvalidHost),
+            ("tcp:a..b:80", InvalidHost),
+            ("tcp:a b:80", InvalidHost),
+            ("tcp:-a:80", InvalidHost),
+        ] {
+            assert_eq!(text.parse::<Addr>(), Err(expected), "{text:?}");
+        }
+        assert_eq!(format!("unix:/{}", "a".repeat(107)).parse::<Addr>(), Err(InvalidPath));
+    }
+
+    fn any_addr() -> impl Strategy<Value = Addr> {
+        prop_oneof![
+            (any::<u32>(), any::<u32>()).prop_map(|(cid, port)| Addr::Vsock { cid, port }),
+            "/[a-zA-Z0-9 ._:/-]{0,100}".prop_map(Addr::unix),
+            any::<std::net::SocketAddr>().prop_map(|mut addr| {
+                if let std::net::SocketAddr::V6(v6) = &mut addr {
+                    v6.set_scope_id(0);
+                }
+                addr.into()
+            }),
+            ("[a-z0-9][a-z0-9-]{0,20}(\\.[a-z][a-z0-9]{0,10}){0,3}", any::<u16>())
+                .prop_map(|(host, port)| Addr::Tcp(HostPort::new(&host, port).unwrap())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_survives_its_text_form(addr in any_addr()) {
+            prop_assert_eq!(addr.to_string().parse::<Addr>().unwrap(), addr.clone());
+            let json = serde_cbor::to_vec(&addr).unwrap();
+            prop_assert_eq!(serde_cbor::from_slice::<Addr>(&json).unwrap(), addr);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*") {
+            let _ = text.parse::<Addr>();
+        }
+    }
+}

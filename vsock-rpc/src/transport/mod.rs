@@ -1,0 +1,57 @@
+//! Byte streams to run over: vsock, unix sockets, TCP, and memory.
+
+mod addr;
+mod listener;
+mod memory;
+mod stream;
+mod unix;
+
+use std::io;
+
+use tokio::net::{TcpStream, UnixStream};
+
+pub use self::addr::{Addr, HostPort, ParseAddrError};
+pub use self::listener::Listener;
+pub use self::memory::MemoryConnector;
+pub use self::stream::{Peer, PeerAddr, PeerIdentity, Stream};
+
+impl Addr {
+    /// Connects. A TCP name is resolved now, and each of its addresses is tried in turn.
+    ///
+    /// There is no deadline here; callers set their own around it, as [`Client`](crate::Client) and
+    /// [`Relay`](crate::relay::Relay) do.
+    ///
+    /// # Errors
+    /// What the operating system reports; [`io::ErrorKind::Unsupported`] for vsock without the feature `vsock`.
+    pub async fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(target) => {
+                let stream = TcpStream::connect((target.host(), target.port())).await?;
+                stream.set_nodelay(true)?;
+                Ok(stream.into())
+            }
+            Self::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
+            Self::Vsock { cid, port } => connect_vsock(*cid, *port).await,
+        }
+    }
+}
+
+#[cfg(feature = "vsock")]
+async fn connect_vsock(cid: u32, port: u32) -> io::Result<Stream> {
+    Ok(tokio_vsock::VsockStream::connect(tokio_vsock::VsockAddr::new(cid, port)).await?.into())
+}
+
+#[cfg(not(feature = "vsock"))]
+async fn connect_vsock(_cid: u32, _port: u32) -> io::Result<Stream> {
+    Err(vsock_unsupported())
+}
+
+#[cfg(not(feature = "vsock"))]
+fn vsock_unsupported() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "built without the feature `vsock`")
+}
+
+/// The most bytes that one write call passes to a transport: 16 KiB.
+pub const MAX_WRITE_LEN: usize = 16 * 1024;
+
+const LISTEN_BACKLOG: u32 = 1024;

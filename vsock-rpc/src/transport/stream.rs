@@ -1,0 +1,189 @@
+//! [`Stream`]: one connected byte stream, whatever carries it; [`Peer`]: who is at its other end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::MAX_WRITE_LEN;
+
+/// A connected byte stream over vsock, a unix socket, TCP, or memory.
+///
+/// One write call passes on at most [`MAX_WRITE_LEN`] bytes: larger single writes have hung
+/// virtio-vsock connections, and everything written above this type is cut by it.
+pub struct Stream {
+    kind: Kind,
+    peer: Peer,
+}
+
+enum Kind {
+    Memory(DuplexStream),
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    #[cfg(feature = "vsock")]
+    Vsock(tokio_vsock::VsockStream),
+}
+
+impl Stream {
+    /// Who is at the other end, as far as the transport knows.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+impl From<DuplexStream> for Stream {
+    fn from(stream: DuplexStream) -> Self {
+        Self { kind: Kind::Memory(stream), peer: Peer::new(PeerAddr::Memory) }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        let addr = stream.peer_addr().map_or(PeerAddr::Unknown, PeerAddr::Tcp);
+        Self { kind: Kind::Tcp(stream), peer: Peer::new(addr) }
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self { kind: Kind::Unix(stream), peer: Peer::new(PeerAddr::Unix) }
+    }
+}
+
+#[cfg(feature = "vsock")]
+impl From<tokio_vsock::VsockStream> for Stream {
+    fn from(stream: tokio_vsock::VsockStream) -> Self {
+        let addr = stream
+            .peer_addr()
+            .map_or(PeerAddr::Unknown, |addr| PeerAddr::Vsock { cid: addr.cid(), port: addr.port() });
+        Self { kind: Kind::Vsock(stream), peer: Peer::new(addr) }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            Kind::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
+            Kind::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Kind::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(feature = "vsock")]
+            Kind::Vsock(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let piece = &buf[..buf.len().min(MAX_WRITE_LEN)];
+        match &mut self.kind {
+            Kind::Memory(stream) => Pin::new(stream).poll_write(cx, piece),
+            Kind::Tcp(stream) => Pin::new(stream).poll_write(cx, piece),
+            Kind::Unix(stream) => Pin::new(stream).poll_write(cx, piece),
+            #[cfg(feature = "vsock")]
+            Kind::Vsock(stream) => Pin::new(stream).poll_write(cx, piece),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            Kind::Memory(stream) => Pin::new(stream).poll_flush(cx),
+            Kind::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Kind::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(feature = "vsock")]
+            Kind::Vsock(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            Kind::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
+            Kind::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Kind::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(feature = "vsock")]
+            Kind::Vsock(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// What is known of the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    addr: PeerAddr,
+    identity: Option<PeerIdentity>,
+}
+
+impl Peer {
+    /// A peer known by its transport address alone.
+    #[must_use]
+    pub fn new(addr: PeerAddr) -> Self {
+        Self { addr, identity: None }
+    }
+
+    /// The same peer, authenticated as `identity` by a layer above the transport.
+    #[must_use]
+    pub fn with_identity(self, identity: PeerIdentity) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
+
+    /// The transport address. It is a hint, not an authentication: the parent instance chooses it.
+    #[must_use]
+    pub fn addr(&self) -> &PeerAddr {
+        &self.addr
+    }
+
+    /// Who the peer proved to be; `None` on a plain transport.
+    #[must_use]
+    pub fn identity(&self) -> Option<&PeerIdentity> {
+        self.identity.as_ref()
+    }
+}
+
+/// The transport address of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerAddr {
+    /// An in-memory pipe of this process.
+    Memory,
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A process on this machine, over a unix socket.
+    Unix,
+    /// The transport did not tell.
+    Unknown,
+    /// A vsock address.
+    Vsock {
+        /// The peer's context id.
+        cid: u32,
+        /// The peer's port.
+        port: u32,
+    },
+}
+
+/// The SHA-256 of the public key (SubjectPublicKeyInfo) that a peer proved to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerIdentity([u8; 32]);
+
+impl PeerIdentity {
+    /// An identity from the digest of an authenticated key.
+    #[must_use]
+    pub fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
