@@ -1,1 +1,17 @@
-//! Under construction.
+//! What enclave, parent and clients say to each other, and the record that holds a key.
+//!
+//! - [`record`]: record v1, the sealed unit a key is stored as, its header and its digest.
+//! - [`method`]: the typed requests of the enclave's parent port, with their limits.
+//! - [`code`]: the error codes those requests are answered with.
+//! - [`client`] (feature `client`): the parent's HTTPS API from Rust.
+//!
+//! Every type here is decoded exactly: unknown fields are refused, and every length has a limit that is checked before
+//! the value is used.
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod code;
+pub mod method;
+pub mod record;
+
+pub use record::{KeyId, Record, RecordDigest, RecordHeader};

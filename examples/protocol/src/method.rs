@@ -1,0 +1,230 @@
+//! The methods of the enclave's parent port.
+//!
+//! The parent is not trusted: it may refuse service, so nothing here lets it widen a policy or learn a key. Whether
+//! the parent itself may create keys and ask for signatures is a choice of the enclave's measured configuration.
+
+use std::fmt;
+
+use chain_signers::{Curve, Encoding};
+use serde::{Deserialize, Serialize};
+use vsock_rpc::Method;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::record::{KeyId, RecordDigest};
+
+/// Is the enclave able to sign?
+#[derive(Debug)]
+pub enum Health {}
+
+impl Method for Health {
+    const NAME: &'static str = "health";
+    type Request = HealthRequest;
+    type Response = HealthResponse;
+}
+
+/// Replaces the AWS credentials the enclave calls KMS with.
+#[derive(Debug)]
+pub enum SetCredentials {}
+
+impl Method for SetCredentials {
+    const NAME: &'static str = "set_credentials";
+    type Request = AwsCredentials;
+    type Response = SetCredentialsResponse;
+}
+
+/// Creates a key inside the enclave and returns its sealed record.
+#[derive(Debug)]
+pub enum GenerateKey {}
+
+impl Method for GenerateKey {
+    const NAME: &'static str = "generate_key";
+    type Request = GenerateKeyRequest;
+    type Response = GenerateKeyResponse;
+}
+
+/// Unseals a record and says which key it holds.
+#[derive(Debug)]
+pub enum DescribeKey {}
+
+impl Method for DescribeKey {
+    const NAME: &'static str = "describe_key";
+    type Request = DescribeKeyRequest;
+    type Response = KeyDescription;
+}
+
+/// Decodes a transaction, applies the record's policy to it, and signs it.
+#[derive(Debug)]
+pub enum Sign {}
+
+impl Method for Sign {
+    const NAME: &'static str = "sign";
+    type Request = SignRequest;
+    type Response = SignResponse;
+}
+
+/// Request of [`Health`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthRequest {}
+
+/// Answer of [`Health`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthResponse {
+    /// Version of the enclave's program.
+    pub version: String,
+    /// The enclave's time, in milliseconds since the Unix epoch, from its NSM.
+    pub time_ms: u64,
+    /// Whether the enclave holds credentials that have not expired.
+    pub credentials_fresh: bool,
+    /// Chain families (CAIP-2 namespaces) that this image signs for, sorted.
+    pub families: Vec<String>,
+}
+
+/// Temporary AWS credentials. Redacted when printed, wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct AwsCredentials {
+    /// Access key id, 16 to 128 characters.
+    pub access_key_id: String,
+    /// Secret access key, at most 256 characters.
+    pub secret_access_key: String,
+    /// Session token of temporary credentials, at most 16 KiB.
+    pub session_token: Option<String>,
+    /// When they expire, in milliseconds since the Unix epoch; none for long-lived ones.
+    pub expires_at_ms: Option<u64>,
+}
+
+impl fmt::Debug for AwsCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCredentials").field("expires_at_ms", &self.expires_at_ms).finish_non_exhaustive()
+    }
+}
+
+/// Answer of [`SetCredentials`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetCredentialsResponse {}
+
+/// Request of [`GenerateKey`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateKeyRequest {
+    /// Chain family the key is for: a CAIP-2 namespace such as `eip155`.
+    pub family: String,
+    /// The key's policy: JSON, at most [`MAX_POLICY_LEN`](crate::record::MAX_POLICY_LEN) bytes. Sealed with the key.
+    #[serde(with = "serde_bytes")]
+    pub policy: Vec<u8>,
+}
+
+/// Answer of [`GenerateKey`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateKeyResponse {
+    /// The sealed record, to be stored.
+    #[serde(with = "serde_bytes")]
+    pub record: Vec<u8>,
+    /// Which key the record holds.
+    pub description: KeyDescription,
+    /// Signed attestation document with purpose `birth` over the record's digest. A client that verifies it knows
+    /// that the key was born in the attested image, whatever the parent says.
+    #[serde(with = "serde_bytes")]
+    pub birth_document: Vec<u8>,
+}
+
+/// Request of [`DescribeKey`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DescribeKeyRequest {
+    /// The sealed record.
+    #[serde(with = "serde_bytes")]
+    pub record: Vec<u8>,
+}
+
+/// Public facts of one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyDescription {
+    /// The id that the enclave drew.
+    pub key_id: KeyId,
+    /// Chain family: a CAIP-2 namespace.
+    pub family: String,
+    /// The key's curve.
+    pub curve: Curve,
+    /// Public key: 33 bytes (SEC1 compressed) for secp256k1, 32 for ed25519.
+    #[serde(with = "serde_bytes")]
+    pub public_key: Vec<u8>,
+    /// The key's address on its chain family, in the chain's own spelling.
+    pub address: String,
+    /// Revision of the record; grows with every reseal.
+    pub revision: u32,
+    /// Digest of the record's header and wraps.
+    pub record_digest: RecordDigest,
+}
+
+/// The key a caller means: never only an id, which a parent could answer with another record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedKey {
+    /// Public key, encoded as in [`KeyDescription::public_key`].
+    #[serde(with = "serde_bytes")]
+    pub public_key: Vec<u8>,
+    /// Digest of the record.
+    pub record_digest: RecordDigest,
+}
+
+/// Request of [`Sign`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignRequest {
+    /// The sealed record.
+    #[serde(with = "serde_bytes")]
+    pub record: Vec<u8>,
+    /// The key the caller means.
+    pub expected: ExpectedKey,
+    /// CAIP-2 chain id; required where the payload does not carry its chain, checked against it where it does.
+    pub chain_id: Option<String>,
+    /// How `payload` is encoded.
+    pub encoding: Encoding,
+    /// The transaction, as the caller wrote it: at most [`MAX_TRANSACTION_LEN`] bytes.
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
+}
+
+/// Answer of [`Sign`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignResponse {
+    /// The signed transaction in the chain's wire encoding.
+    #[serde(with = "serde_bytes")]
+    pub signed_transaction: Vec<u8>,
+    /// The transaction's id as the chain's tools print it.
+    pub transaction_id: String,
+    /// What the transaction does, in words, as the enclave decoded it.
+    pub summary: String,
+    /// The policy rule that allowed it.
+    pub rule: String,
+}
+
+/// Longest transaction, in bytes: 512 KiB, so that a request fits the parent port's 1 MiB.
+pub const MAX_TRANSACTION_LEN: usize = 512 * 1024;
+
+/// Payload cap of the parent port, in bytes: 1 MiB.
+pub const PARENT_PORT_MAX_PAYLOAD_LEN: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_print_their_secrets() {
+        let credentials = AwsCredentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+            secret_access_key: "fake-secret-for-tests".into(),
+            session_token: Some("fake-token-for-tests".into()),
+            expires_at_ms: Some(7),
+        };
+        let printed = format!("{credentials:?}");
+        assert!(!printed.contains("fake") && !printed.contains("AKIA"), "{printed}");
+    }
+}
