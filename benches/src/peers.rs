@@ -1,0 +1,11 @@
+//! The same echo over other people's RPC, each set up as its own documentation suggests, for comparison.
+
+use std::time::Duration;
+
+/// tarpc with bincode over length-delimited frames.
+pub mod tarpc;
+/// tonic, gRPC over HTTP/2, with a codec that copies bytes: no protobuf on either side.
+pub mod tonic;
+
+/// How long any peer may take to answer one call.
+const DEADLINE: Duration = Duration::from_secs(10);
