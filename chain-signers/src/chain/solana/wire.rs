@@ -1,0 +1,152 @@
+//! The legacy message's bytes.
+
+use solana_hash::Hash;
+use solana_message::{Message, MessageHeader, compiled_instruction::CompiledInstruction};
+use solana_pubkey::Pubkey;
+
+use crate::DecodeError;
+
+/// Decodes a message that may be signed alone. Afterwards every index into `account_keys` is in range.
+pub(super) fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
+    if bytes.len() > MAX_MESSAGE_LEN {
+        let (what, unit) = ("the message".into(), "bytes");
+        return Err(DecodeError::TooLong { what, unit, len: bytes.len(), max: MAX_MESSAGE_LEN });
+    }
+    if let Some(first @ VERSION_BIT..) = bytes.first() {
+        let found = format!("a version {} message", first & !VERSION_BIT).into();
+        return Err(DecodeError::UnsupportedType { found });
+    }
+    let mut reader = Reader { rest: bytes };
+    let message = reader.message()?;
+    if !reader.rest.is_empty() {
+        return Err(malformed("bytes are left over"));
+    }
+    check(&message)?;
+    // The reader above is ours, this serializer is Solana's: they must agree on every byte.
+    if message.serialize() == bytes { Ok(message) } else { Err(DecodeError::NotCanonical { format: FORMAT.into() }) }
+}
+
+fn check(message: &Message) -> Result<(), DecodeError> {
+    let header = &message.header;
+    if header.num_required_signatures != 1 {
+        return Err(DecodeError::invalid("num_required_signatures", "1", header.num_required_signatures));
+    }
+    if header.num_readonly_signed_accounts != 0 {
+        let expected = "0, since the fee payer is written to";
+        return Err(DecodeError::invalid(
+            "num_readonly_signed_accounts",
+            expected,
+            header.num_readonly_signed_accounts,
+        ));
+    }
+    let keys = message.account_keys.len();
+    if usize::from(header.num_readonly_unsigned_accounts) >= keys {
+        let expected = "fewer than there are accounts";
+        return Err(DecodeError::invalid(
+            "num_readonly_unsigned_accounts",
+            expected,
+            header.num_readonly_unsigned_accounts,
+        ));
+    }
+    if message.has_duplicates() {
+        return Err(DecodeError::invalid("account_keys", "every account once", "a duplicate"));
+    }
+    if message.instructions.is_empty() {
+        return Err(DecodeError::Missing { field: "instructions".into() });
+    }
+    message.instructions.iter().try_for_each(|instruction| check_instruction(instruction, keys))
+}
+
+fn check_instruction(instruction: &CompiledInstruction, keys: usize) -> Result<(), DecodeError> {
+    let program = usize::from(instruction.program_id_index);
+    if program == 0 || program >= keys {
+        return Err(DecodeError::invalid("program_id_index", "an account other than the fee payer", program));
+    }
+    match instruction.accounts.iter().find(|index| usize::from(**index) >= keys) {
+        Some(index) => Err(DecodeError::invalid("instruction accounts", "indices of account keys", index)),
+        None => Ok(()),
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn message(&mut self) -> Result<Message, DecodeError> {
+        let [num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts] = self.array()?;
+        let header =
+            MessageHeader { num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts };
+        let account_keys = self.list(KEY_LEN, |reader| reader.array().map(Pubkey::new_from_array))?;
+        let recent_blockhash = Hash::new_from_array(self.array()?);
+        let instructions = self.list(MIN_INSTRUCTION_LEN, Self::instruction)?;
+        Ok(Message { header, account_keys, recent_blockhash, instructions })
+    }
+
+    fn instruction(&mut self) -> Result<CompiledInstruction, DecodeError> {
+        let [program_id_index] = self.array()?;
+        Ok(CompiledInstruction { program_id_index, accounts: self.byte_list()?, data: self.byte_list()? })
+    }
+
+    fn byte_list(&mut self) -> Result<Vec<u8>, DecodeError> {
+        let len = self.count(1)?;
+        self.take(len).map(<[u8]>::to_vec)
+    }
+
+    fn list<T>(
+        &mut self,
+        min_item_len: usize,
+        item: impl Fn(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = self.count(min_item_len)?;
+        (0..count).map(|_| item(self)).collect()
+    }
+
+    /// A count of items that the remaining bytes can hold, so that nothing is reserved for more.
+    fn count(&mut self, min_item_len: usize) -> Result<usize, DecodeError> {
+        let count = self.compact_u16()?;
+        if count <= self.rest.len() / min_item_len { Ok(count) } else { Err(malformed("it ends early")) }
+    }
+
+    /// Seven bits a byte, least significant first, at most 16 bits, in the fewest bytes.
+    fn compact_u16(&mut self) -> Result<usize, DecodeError> {
+        let mut value = 0_usize;
+        for shift in [0, 7, 14] {
+            let [byte] = self.array()?;
+            value |= usize::from(byte & 0x7f) << shift;
+            let padded = byte == 0 && shift != 0;
+            if padded || value > usize::from(u16::MAX) {
+                break;
+            }
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(malformed("a length is not a canonical compact-u16"))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| malformed("it ends early"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+}
+
+fn malformed(reason: &'static str) -> DecodeError {
+    DecodeError::malformed(FORMAT, reason)
+}
+
+const FORMAT: &str = "a Solana legacy message";
+/// Set in the first byte of a versioned message, where a legacy one counts signatures.
+const VERSION_BIT: u8 = 0x80;
+const KEY_LEN: usize = 32;
+/// A program index and two empty lists.
+const MIN_INSTRUCTION_LEN: usize = 3;
+/// A packet of 1232 bytes, less the count of signatures and one signature.
+const MAX_MESSAGE_LEN: usize = 1232 - 1 - 64;
