@@ -1,1 +1,51 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod cbor;
+mod clock;
+mod cose;
+#[cfg(feature = "device")]
+mod device;
+mod document;
+mod error;
+pub mod measure;
+mod nsm;
+mod pcr;
+mod purpose;
+mod rng;
+mod time;
+mod wire;
+
+#[cfg(feature = "verify")]
+mod anchor;
+#[cfg(feature = "verify")]
+pub mod danger;
+#[cfg(feature = "verify")]
+mod path;
+#[cfg(feature = "verify")]
+mod policy;
+#[cfg(feature = "verify")]
+mod verify;
+
+#[cfg(feature = "sim")]
+pub mod sim;
+
+pub use crate::clock::{Clock, ClockError};
+#[cfg(feature = "device")]
+pub use crate::device::Device;
+pub use crate::document::{AttestationDocument, Digest, UnverifiedDocument};
+pub use crate::error::{ChainPosition, Field, Malformed};
+pub use crate::nsm::{AttestationRequest, Nsm, NsmDescription, NsmError, PcrDescription};
+pub use crate::pcr::{InvalidPcrValue, PcrIndex, PcrIndexOutOfRange, PcrValue, Pcrs};
+pub use crate::purpose::{InvalidUserData, Purpose, UserData};
+pub use crate::rng::NsmRng;
+pub use crate::time::{InvalidTime, UnixTime};
+
+#[cfg(feature = "verify")]
+pub use crate::anchor::{Fingerprint, InvalidAnchor, TrustAnchor};
+#[cfg(feature = "verify")]
+pub use crate::error::{Error, Misuse, Rejection};
+#[cfg(feature = "verify")]
+pub use crate::policy::{Policy, PolicyBuilder};
+#[cfg(feature = "verify")]
+pub use crate::verify::VerifiedDocument;

@@ -1,0 +1,96 @@
+//! Verification with checks waived, for tools and development. What comes out is a [`DangerDocument`], which code that
+//! asks for a [`VerifiedDocument`](crate::VerifiedDocument) does not take.
+//!
+//! Path and signature are always checked.
+
+use std::ops::Deref;
+
+use crate::anchor::TrustAnchor;
+use crate::document::{AttestationDocument, UnverifiedDocument};
+use crate::error::Error;
+use crate::policy::{Policy, Stance};
+use crate::time::UnixTime;
+use crate::verify::verify_with;
+
+/// Checks a document as [`UnverifiedDocument::verify`] does, but for `relaxations`.
+///
+/// # Security
+/// An enclave in debug mode shows its memory to its parent, and a document whose registers nobody compared may come
+/// from any enclave of any AWS account. Never give a secret to either.
+///
+/// # Errors
+/// As [`UnverifiedDocument::verify`].
+pub fn verify(
+    document: UnverifiedDocument,
+    anchor: &TrustAnchor,
+    policy: &Policy,
+    now: UnixTime,
+    relaxations: Relaxations,
+) -> Result<DangerDocument, Error> {
+    let document = verify_with(document, anchor, policy, now, relaxations.stance)?;
+    Ok(DangerDocument { document, relaxations })
+}
+
+/// Which checks to waive. None by default.
+///
+/// ```
+/// use nsm_attest::danger::Relaxations;
+///
+/// let relaxations = Relaxations::none().accept_debug_mode();
+/// assert_ne!(relaxations, Relaxations::none());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relaxations {
+    stance: Stance,
+}
+
+impl Relaxations {
+    /// Waives nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Accepts enclaves in debug mode, whose registers are zero; a policy may then name zeros as reference values.
+    #[must_use]
+    pub const fn accept_debug_mode(mut self) -> Self {
+        self.stance.accept_debug_mode = true;
+        self
+    }
+
+    /// Accepts a policy that pins no register.
+    #[must_use]
+    pub const fn accept_any_pcrs(mut self) -> Self {
+        self.stance.accept_any_pcrs = true;
+        self
+    }
+}
+
+/// A document whose path and signature are right, while some of the other checks were waived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DangerDocument {
+    document: AttestationDocument,
+    relaxations: Relaxations,
+}
+
+impl DangerDocument {
+    /// The checks that were waived.
+    #[must_use]
+    pub const fn relaxations(&self) -> Relaxations {
+        self.relaxations
+    }
+
+    /// Whether the enclave runs in debug mode.
+    #[must_use]
+    pub fn is_debug_mode(&self) -> bool {
+        self.document.pcrs.get(crate::PcrIndex::IMAGE).is_none_or(crate::PcrValue::is_zero)
+    }
+}
+
+impl Deref for DangerDocument {
+    type Target = AttestationDocument;
+
+    fn deref(&self) -> &AttestationDocument {
+        &self.document
+    }
+}

@@ -1,0 +1,69 @@
+//! Verification: the order of the checks, and the type they leave behind.
+
+use std::ops::Deref;
+
+use crate::anchor::TrustAnchor;
+use crate::document::{AttestationDocument, UnverifiedDocument};
+use crate::error::{Error, Rejection};
+use crate::path;
+use crate::policy::{Policy, Stance};
+use crate::time::UnixTime;
+
+impl UnverifiedDocument {
+    /// Checks that AWS (or whoever `anchor` is) vouches for this document and that it meets `policy`, as of `now`.
+    ///
+    /// The order is fixed, and the first failure is the one reported:
+    /// 1. the policy itself: it must pin a register;
+    /// 2. the certificate path, from the root down: pinned root, then for each certificate its form, validity,
+    ///    algorithms, key usage, authority, issuer; then all signatures on the path;
+    /// 3. the document's own signature;
+    /// 4. the policy's demands: age, debug mode, registers, nonce, purpose, user data, public key.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the policy would let everything pass, [`Error::Malformed`] if a certificate cannot be read,
+    /// [`Error::Rejected`] if a check fails.
+    pub fn verify(self, anchor: &TrustAnchor, policy: &Policy, now: UnixTime) -> Result<VerifiedDocument, Error> {
+        let document = verify_with(self, anchor, policy, now, Stance::default())?;
+        Ok(VerifiedDocument { document })
+    }
+}
+
+/// A document that passed every check: evidence of what runs in the enclave that asked for it.
+///
+/// Only [`UnverifiedDocument::verify`] makes one, and its fields can be read but not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedDocument {
+    document: AttestationDocument,
+}
+
+impl VerifiedDocument {
+    /// The fields, no longer marked as verified.
+    #[must_use]
+    pub fn into_document(self) -> AttestationDocument {
+        self.document
+    }
+}
+
+impl Deref for VerifiedDocument {
+    type Target = AttestationDocument;
+
+    fn deref(&self) -> &AttestationDocument {
+        &self.document
+    }
+}
+
+pub(crate) fn verify_with(
+    document: UnverifiedDocument,
+    anchor: &TrustAnchor,
+    policy: &Policy,
+    now: UnixTime,
+    stance: Stance,
+) -> Result<AttestationDocument, Error> {
+    policy.check_use(stance)?;
+    let signer = path::verify(document.unverified(), anchor, now)?;
+    if !signer.has_signed(document.as_bytes(), document.payload()) {
+        return Err(Rejection::SignatureInvalid.into());
+    }
+    policy.appraise(document.unverified(), now, stance)?;
+    Ok(document.into_document())
+}
