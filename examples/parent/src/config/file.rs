@@ -1,0 +1,309 @@
+//! The configuration file: JSON, bounded, every field checked.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Deserializer, de};
+use thiserror::Error;
+use vsock_rpc::Addr;
+use vsock_rpc::transport::HostPort;
+use zeroize::Zeroizing;
+
+use super::{Config, Limits, RelayConfig, StoreConfig, Timeouts, TlsIdentity};
+use crate::credentials::CredentialsSource;
+
+impl Config {
+    /// Reads a configuration file and the certificate and key files that it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, and the field with its limits.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = read_bounded(path, MAX_FILE_LEN)?;
+        let malformed = |source| ConfigError::Malformed { path: path.to_owned(), source };
+        let document: Document = serde_json::from_slice(&bytes).map_err(malformed)?;
+        document.resolve()
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A number outside its limits.
+    #[error("configuration field {field} is {actual}, outside {min}..={max}")]
+    FieldOutOfRange {
+        /// The field, with the objects around it.
+        field: &'static str,
+        /// Least value.
+        min: u64,
+        /// Greatest value.
+        max: u64,
+        /// Value found.
+        actual: u64,
+    },
+    /// A file above its size limit.
+    #[error("{} is longer than {max} bytes", path.display())]
+    FileTooLong {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// The file is not the JSON that is expected.
+    #[error("{} is not a configuration: {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Which field, and where.
+        source: serde_json::Error,
+    },
+    /// A PEM file without what it should hold.
+    #[error("configuration field {field}: {} holds no usable PEM: {detail}", path.display())]
+    MalformedPem {
+        /// The field that names the file.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A path that is not absolute would depend on where the parent is started.
+    #[error("configuration field {field}: {} is not an absolute path", path.display())]
+    RelativePath {
+        /// The field.
+        field: &'static str,
+        /// The path found.
+        path: PathBuf,
+    },
+    /// Two relays listen on one address.
+    #[error("configuration field relays: {listen} is listed twice")]
+    RepeatedRelay {
+        /// The address.
+        listen: Addr,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    listen: SocketAddr,
+    tls: TlsFiles,
+    #[serde(default)]
+    enclave: Option<Addr>,
+    store: StoreDocument,
+    credentials: CredentialsDocument,
+    #[serde(default)]
+    relays: Vec<RelayDocument>,
+    #[serde(default)]
+    limits: LimitsDocument,
+    #[serde(default)]
+    timeouts_ms: TimeoutsDocument,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsFiles {
+    certificate_chain: PathBuf,
+    private_key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoreDocument {
+    Directory(PathBuf),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum CredentialsDocument {
+    Environment,
+    File(PathBuf),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RelayDocument {
+    listen: Addr,
+    #[serde(deserialize_with = "from_text")]
+    target: HostPort,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsDocument {
+    max_connections: Option<u64>,
+    max_in_flight: Option<u64>,
+    max_body_len: Option<u64>,
+    max_relay_connections: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimeoutsDocument {
+    handshake: Option<u64>,
+    header: Option<u64>,
+    body: Option<u64>,
+    request: Option<u64>,
+    write: Option<u64>,
+    shutdown: Option<u64>,
+    health_interval: Option<u64>,
+}
+
+impl Document {
+    fn resolve(self) -> Result<Config, ConfigError> {
+        let StoreDocument::Directory(directory) = self.store;
+        let credentials = match self.credentials {
+            CredentialsDocument::Environment => CredentialsSource::Environment,
+            CredentialsDocument::File(path) => CredentialsSource::File(absolute("credentials.file", path)?),
+        };
+        let mut config = Config::new(
+            self.listen,
+            self.tls.read()?,
+            self.enclave.unwrap_or(Config::DEFAULT_ENCLAVE),
+            StoreConfig::Directory(absolute("store.directory", directory)?),
+            credentials,
+        );
+        config.relays = relays(self.relays)?;
+        config.limits = self.limits.resolve()?;
+        config.timeouts = self.timeouts_ms.resolve()?;
+        Ok(config)
+    }
+}
+
+impl TlsFiles {
+    fn read(self) -> Result<TlsIdentity, ConfigError> {
+        let path = absolute("tls.certificate_chain", self.certificate_chain)?;
+        let pem = read_bounded(&path, MAX_PEM_LEN)?;
+        let certificate_chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| malformed_pem("tls.certificate_chain", &path, error))?;
+        if certificate_chain.is_empty() {
+            return Err(malformed_pem("tls.certificate_chain", &path, "it has no certificate"));
+        }
+        let path = absolute("tls.private_key", self.private_key)?;
+        let private_key = PrivateKeyDer::from_pem_slice(&read_bounded(&path, MAX_PEM_LEN)?)
+            .map_err(|error| malformed_pem("tls.private_key", &path, error))?;
+        Ok(TlsIdentity { certificate_chain, private_key })
+    }
+}
+
+impl LimitsDocument {
+    fn resolve(self) -> Result<Limits, ConfigError> {
+        let default = Limits::default();
+        let count = |field, value, default| Ok(size(in_range(field, value, 1..=65_536)?, default));
+        Ok(Limits {
+            max_connections: count("limits.max_connections", self.max_connections, default.max_connections)?,
+            max_in_flight: count("limits.max_in_flight", self.max_in_flight, default.max_in_flight)?,
+            max_body_len: size(
+                in_range("limits.max_body_len", self.max_body_len, 1024..=1_048_576)?,
+                default.max_body_len,
+            ),
+            max_relay_connections: count(
+                "limits.max_relay_connections",
+                self.max_relay_connections,
+                default.max_relay_connections,
+            )?,
+        })
+    }
+}
+
+impl TimeoutsDocument {
+    fn resolve(self) -> Result<Timeouts, ConfigError> {
+        let default = Timeouts::default();
+        let millis = |field, value: Option<u64>, default: Duration| {
+            Ok(in_range(field, value, 100..=300_000)?.map_or(default, Duration::from_millis))
+        };
+        Ok(Timeouts {
+            handshake: millis("timeouts_ms.handshake", self.handshake, default.handshake)?,
+            header: millis("timeouts_ms.header", self.header, default.header)?,
+            body: millis("timeouts_ms.body", self.body, default.body)?,
+            request: millis("timeouts_ms.request", self.request, default.request)?,
+            write: millis("timeouts_ms.write", self.write, default.write)?,
+            shutdown: millis("timeouts_ms.shutdown", self.shutdown, default.shutdown)?,
+            health_interval: millis("timeouts_ms.health_interval", self.health_interval, default.health_interval)?,
+        })
+    }
+}
+
+fn relays(documents: Vec<RelayDocument>) -> Result<Vec<RelayConfig>, ConfigError> {
+    in_range("relays (count)", Some(documents.len() as u64), 0..=MAX_RELAYS)?;
+    let mut relays: Vec<RelayConfig> = Vec::with_capacity(documents.len());
+    for RelayDocument { listen, target } in documents {
+        if relays.iter().any(|relay| relay.listen == listen) {
+            return Err(ConfigError::RepeatedRelay { listen });
+        }
+        relays.push(RelayConfig { listen, target });
+    }
+    Ok(relays)
+}
+
+/// A value that is written as a string.
+fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+/// A value, if there is one, that is within its limits.
+fn in_range(
+    field: &'static str,
+    value: Option<u64>,
+    limits: RangeInclusive<u64>,
+) -> Result<Option<u64>, ConfigError> {
+    match value {
+        Some(actual) if !limits.contains(&actual) => {
+            Err(ConfigError::FieldOutOfRange { field, min: *limits.start(), max: *limits.end(), actual })
+        }
+        _ => Ok(value),
+    }
+}
+
+fn size(value: Option<u64>, default: usize) -> usize {
+    value.map_or(default, |value| usize::try_from(value).expect("limits are below 2^21"))
+}
+
+fn absolute(field: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.is_absolute() { Ok(path) } else { Err(ConfigError::RelativePath { field, path }) }
+}
+
+fn malformed_pem(field: &'static str, path: &Path, detail: impl ToString) -> ConfigError {
+    ConfigError::MalformedPem { field, path: path.to_owned(), detail: detail.to_string() }
+}
+
+/// Reads a whole file of at most `max` bytes. Wiped when dropped: one of them is a private key.
+fn read_bounded(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // Room for everything at once, so that growing leaves no copy of a key behind.
+    let room = usize::try_from(max + 1).expect("file limits are below 2^21");
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > max {
+        return Err(ConfigError::FileTooLong { path: path.to_owned(), max });
+    }
+    Ok(bytes)
+}
+
+/// Longest configuration file, in bytes.
+const MAX_FILE_LEN: u64 = 64 * 1024;
+
+/// Longest certificate or key file, in bytes.
+const MAX_PEM_LEN: u64 = 256 * 1024;
+
+/// Most relays.
+const MAX_RELAYS: u64 = 16;
