@@ -1,1 +1,28 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod action;
+mod channel;
+mod client;
+pub mod cms;
+mod credentials;
+mod error;
+mod key_arn;
+mod plaintext;
+mod recipient;
+mod sigv4;
+mod tls;
+mod transport;
+
+#[cfg(feature = "sim")]
+pub mod sim;
+
+pub use crate::action::{DataKey, DecryptRequest, Decrypted, EncryptionContext, GenerateDataKeyRequest};
+pub use crate::client::{BuildError, KmsClient, KmsClientBuilder};
+pub use crate::credentials::{Credentials, CredentialsError};
+pub use crate::error::{Error, LocalFailure, MalformedReply, RequestLimit, ServiceError, ServiceErrorCode};
+pub use crate::key_arn::{KeyArn, KeyArnError};
+pub use crate::plaintext::Plaintext;
+pub use crate::recipient::{RecipientKeyPair, RecipientKeyRejected};
+pub use crate::tls::{InvalidRoot, TlsRoots};
+pub use crate::transport::{BoxFuture, ByteStream, TcpTransport, Transport};

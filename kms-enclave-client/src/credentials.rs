@@ -1,0 +1,186 @@
+//! [`Credentials`]: AWS keys with an expiry, never printed.
+
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use nsm_attest::UnixTime;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+/// AWS credentials: an access key, its secret, and for temporary ones the session token and the time they end.
+///
+/// The parent instance obtains them (from its instance role) and hands them to the enclave. They are not what protects
+/// a key: the key policy's attestation conditions are. They are wiped on drop and `Debug` shows none of them.
+///
+/// ```
+/// use kms_enclave_client::Credentials;
+///
+/// let credentials = Credentials::new(
+///     "AKIAIOSFODNN7EXAMPLE",
+///     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+///     None,
+///     None,
+/// )?;
+/// assert!(!format!("{credentials:?}").contains("AKIA"));
+/// # Ok::<(), kms_enclave_client::CredentialsError>(())
+/// ```
+#[derive(Clone)]
+pub struct Credentials {
+    access_key_id: Zeroizing<String>,
+    secret_access_key: Zeroizing<String>,
+    session_token: Option<Zeroizing<String>>,
+    expires_at: Option<UnixTime>,
+}
+
+impl Credentials {
+    /// Takes the parts as AWS issues them.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] if a part is empty, too long for AWS, or has characters that no header may carry.
+    pub fn new(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+        session_token: Option<String>,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Self, CredentialsError> {
+        let access_key_id = Zeroizing::new(access_key_id.into());
+        let secret_access_key = Zeroizing::new(secret_access_key.into());
+        let session_token = session_token.map(Zeroizing::new);
+        let is_word = access_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !(16..=MAX_ACCESS_KEY_ID_LEN).contains(&access_key_id.len()) || !is_word {
+            return Err(CredentialsError::BadAccessKeyId);
+        }
+        if !is_graphic(&secret_access_key, MAX_SECRET_ACCESS_KEY_LEN) {
+            return Err(CredentialsError::BadSecretAccessKey);
+        }
+        if session_token.as_ref().is_some_and(|token| !is_graphic(token, MAX_SESSION_TOKEN_LEN)) {
+            return Err(CredentialsError::BadSessionToken);
+        }
+        Ok(Self { access_key_id, secret_access_key, session_token, expires_at })
+    }
+
+    /// The access key id: an identifier, not a secret, and still not for logs.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// The secret access key.
+    ///
+    /// # Security
+    /// Whoever has it signs as this principal until it expires.
+    #[must_use]
+    pub fn secret_access_key(&self) -> &str {
+        &self.secret_access_key
+    }
+
+    /// The session token of temporary credentials.
+    ///
+    /// # Security
+    /// Part of the credentials: keep it as private as the secret.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&str> {
+        self.session_token.as_ref().map(|token| token.as_str())
+    }
+
+    /// When temporary credentials end.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// Why credentials cannot be used. The values themselves are not repeated.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// The access key id is not 16 to 128 letters, digits or underscores.
+    #[error("the access key id must be 16 to 128 letters, digits or underscores")]
+    BadAccessKeyId,
+    /// The secret access key is empty, too long or not printable ASCII.
+    #[error("the secret access key must be printable ASCII, not empty and not overlong")]
+    BadSecretAccessKey,
+    /// The session token is empty, too long or not printable ASCII.
+    #[error("the session token must be printable ASCII, not empty and not overlong")]
+    BadSessionToken,
+}
+
+/// The credentials that the next request signs with, shared by all clones of a client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CredentialsCell {
+    current: Arc<RwLock<Option<Arc<Credentials>>>>,
+}
+
+impl CredentialsCell {
+    pub(crate) fn set(&self, credentials: Credentials) {
+        // A panic while the lock is held cannot leave a half-written `Arc` behind: the value is always whole.
+        *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(credentials));
+    }
+
+    /// The credentials, if there are any and they are still good at `now`.
+    pub(crate) fn current(&self, now: UnixTime) -> Result<Arc<Credentials>, Error> {
+        let current = self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let credentials = current.clone().ok_or(Error::CredentialsMissing)?;
+        match credentials.expires_at {
+            Some(expired_at) if expired_at <= now => Err(Error::CredentialsExpired { expired_at, now }),
+            _ => Ok(credentials),
+        }
+    }
+}
+
+fn is_graphic(text: &str, max_len: usize) -> bool {
+    (1..=max_len).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+const MAX_ACCESS_KEY_ID_LEN: usize = 128;
+const MAX_SECRET_ACCESS_KEY_LEN: usize = 256;
+const MAX_SESSION_TOKEN_LEN: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // AWS's documented example, not a real key.
+    const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    #[test]
+    fn debug_shows_no_part() {
+        let credentials = Credentials::new(ID, SECRET, Some("FakeSessionToken".into()), None).unwrap();
+        let cell = CredentialsCell::default();
+        cell.set(credentials.clone());
+        let text = format!("{credentials:?} {credentials:#?} {cell:?}");
+        for part in [ID, SECRET, "FakeSessionToken"] {
+            assert!(!text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_parts_that_could_not_be_sent() {
+        let make = |id: &str, secret: &str, token: Option<&str>| {
+            Credentials::new(id, secret, token.map(str::to_owned), None).map(drop).unwrap_err()
+        };
+        assert_eq!(make("", SECRET, None), CredentialsError::BadAccessKeyId);
+        assert_eq!(make("AKIAIOSFODNN7EXAM/LE", SECRET, None), CredentialsError::BadAccessKeyId);
+        assert_eq!(make(ID, "", None), CredentialsError::BadSecretAccessKey);
+        assert_eq!(make(ID, SECRET, Some("line\r\nbreak")), CredentialsError::BadSessionToken);
+        assert_eq!(make(ID, SECRET, Some(&"t".repeat(8193))), CredentialsError::BadSessionToken);
+    }
+
+    #[test]
+    fn a_cell_knows_missing_and_expired() {
+        let cell = CredentialsCell::default();
+        let now = UnixTime::from_secs(1000);
+        assert!(matches!(cell.current(now), Err(Error::CredentialsMissing)));
+        cell.set(Credentials::new(ID, SECRET, None, Some(UnixTime::from_secs(1001))).unwrap());
+        assert!(cell.current(now).is_ok());
+        assert!(matches!(cell.current(UnixTime::from_secs(1001)), Err(Error::CredentialsExpired { .. })));
+    }
+}

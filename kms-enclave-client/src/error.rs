@@ -1,0 +1,436 @@
+//! [`Error`]: everything a call can end with, sorted by whose fault it is.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use nsm_attest::{NsmError, UnixTime};
+
+use crate::cms::{DecryptError, MalformedCms};
+use crate::key_arn::KeyArn;
+
+/// Why a call to KMS gave no result.
+///
+/// No variant carries a plaintext, a key or a credential.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The NSM gave no attestation document.
+    #[error("the NSM gave no attestation document")]
+    Attestation(#[source] NsmError),
+
+    /// The attestation document is longer than KMS accepts.
+    #[error("the attestation document has {len} bytes, KMS accepts {max}")]
+    AttestationTooLong {
+        /// Bytes in the document.
+        len: usize,
+        /// The most that KMS accepts.
+        max: usize,
+    },
+
+    /// The transport could not connect.
+    #[error("cannot reach KMS")]
+    Connect(#[source] io::Error),
+
+    /// The credentials ended before the call.
+    #[error("the credentials expired at {expired_at}, it is {now}")]
+    CredentialsExpired {
+        /// When they ended.
+        expired_at: UnixTime,
+        /// The client's time.
+        now: UnixTime,
+    },
+
+    /// No credentials were set.
+    #[error("no credentials are set")]
+    CredentialsMissing,
+
+    /// The call, from attestation to the last byte of the reply, took longer than its deadline.
+    #[error("KMS gave no complete reply within {deadline:?}")]
+    DeadlineExceeded {
+        /// The deadline that was set.
+        deadline: Duration,
+    },
+
+    /// `CiphertextForRecipient` could not be opened. There is deliberately no detail: see [`DecryptError`].
+    #[error(transparent)]
+    Decrypt(#[from] DecryptError),
+
+    /// The HTTP exchange broke off or broke the rules.
+    #[error("the HTTP exchange with KMS failed")]
+    Http(#[source] hyper::Error),
+
+    /// A local resource (random numbers, key generation, a worker thread) failed.
+    #[error("a local resource failed: {0}")]
+    Local(LocalFailure),
+
+    /// The reply names another key than the request: it is not from the key that was pinned.
+    #[error("the reply is about key {actual:?}, not {expected}")]
+    KeyIdMismatch {
+        /// The key the request named.
+        expected: KeyArn,
+        /// The reply's `KeyId`, cut to 256 characters.
+        actual: String,
+    },
+
+    /// The key is not one that this client was built to use.
+    #[error("this client is not permitted to use key {key}")]
+    KeyNotPermitted {
+        /// The key the caller asked for.
+        key: KeyArn,
+    },
+
+    /// `CiphertextForRecipient` is not the enveloped data that KMS makes.
+    #[error("CiphertextForRecipient is malformed")]
+    MalformedCiphertext(#[from] MalformedCms),
+
+    /// The reply is not what the action answers with.
+    #[error("the reply of KMS is malformed: {0}")]
+    MalformedReply(MalformedReply),
+
+    /// The reply carries no `CiphertextForRecipient`: whatever answered did not honour the attestation document.
+    #[error("the reply has no CiphertextForRecipient")]
+    MissingCiphertextForRecipient,
+
+    /// The reply carries a `Plaintext`: the secret travelled outside the envelope, so it is not used.
+    #[error("the reply has a Plaintext outside the envelope")]
+    PlaintextInReply,
+
+    /// The reply is longer than the client accepts.
+    #[error("the reply is longer than {max} bytes")]
+    ReplyTooLong {
+        /// The most that is read.
+        max: usize,
+    },
+
+    /// The request breaks a limit of KMS. Nothing was sent.
+    #[error("the request is outside the limits of KMS: {0}")]
+    Request(RequestLimit),
+
+    /// KMS answered with an error.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+
+    /// The request could not be signed.
+    #[error("the request could not be signed")]
+    Signing(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// TLS failed: the peer is not KMS under the configured roots, or the stream broke.
+    #[error("TLS with {server_name} failed")]
+    Tls {
+        /// The name that the certificate had to bear.
+        server_name: String,
+        /// What rustls found.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A local resource that failed.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalFailure {
+    /// The RSA recipient key could not be made.
+    KeyGeneration,
+    /// The system's random numbers are unavailable.
+    Random,
+    /// The worker thread that talks to the NSM ended abnormally.
+    Worker,
+}
+
+impl fmt::Display for LocalFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KeyGeneration => "the RSA recipient key could not be made",
+            Self::Random => "no random numbers",
+            Self::Worker => "the worker thread ended abnormally",
+        })
+    }
+}
+
+/// What is wrong with a reply. The content is not repeated.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MalformedReply {
+    /// A base64 field is not base64.
+    Base64 {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The body is not the JSON object that the action answers with.
+    Json,
+    /// A field has a length that KMS never produces.
+    Length {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The HTTP status is neither 200 nor an error.
+    Status {
+        /// The status.
+        status: u16,
+    },
+}
+
+impl fmt::Display for MalformedReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Base64 { field } => write!(f, "{field} is not base64"),
+            Self::Json => f.write_str("the body is not the expected JSON object"),
+            Self::Length { field } => write!(f, "{field} has an impossible length"),
+            Self::Status { status } => write!(f, "unexpected HTTP status {status}"),
+        }
+    }
+}
+
+/// A limit of KMS that a request breaks.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestLimit {
+    /// The ciphertext blob is empty or longer than 6144 bytes.
+    CiphertextBlob {
+        /// Bytes in the blob.
+        len: usize,
+    },
+    /// The encryption context has an empty key, or more than 8192 bytes altogether.
+    EncryptionContext {
+        /// Bytes in all keys and values.
+        len: usize,
+    },
+    /// The plaintext for Encrypt is empty or longer than 4096 bytes.
+    Plaintext {
+        /// Bytes in the plaintext.
+        len: usize,
+    },
+    /// The key policy is empty or longer than 32768 bytes.
+    Policy {
+        /// Bytes in the policy.
+        len: usize,
+    },
+}
+
+impl fmt::Display for RequestLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CiphertextBlob { len } => write!(f, "a ciphertext blob has 1 to 6144 bytes, this one has {len}"),
+            Self::EncryptionContext { len } => write!(
+                f,
+                "an encryption context has non-empty keys and at most 8192 bytes, this one has an empty key or {len} bytes"
+            ),
+            Self::Plaintext { len } => write!(f, "a plaintext has 1 to 4096 bytes, this one has {len}"),
+            Self::Policy { len } => write!(f, "a key policy has 1 to 32768 bytes, this one has {len}"),
+        }
+    }
+}
+
+/// An error that KMS answered with: its exception name, message and request id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceError {
+    pub(crate) code: ServiceErrorCode,
+    pub(crate) message: String,
+    pub(crate) request_id: Option<String>,
+    pub(crate) status: u16,
+}
+
+impl ServiceError {
+    /// The exception.
+    #[must_use]
+    pub fn code(&self) -> &ServiceErrorCode {
+        &self.code
+    }
+
+    /// What KMS said, cut to 1024 characters; control characters are replaced. Empty if it said nothing.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The request id, which AWS support asks for.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What to check, for the errors whose own message does not say it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        self.code.advice()
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KMS answered {} (HTTP {})", self.code, self.status)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if let Some(id) = &self.request_id {
+            write!(f, " [request {id}]")?;
+        }
+        if let Some(advice) = self.advice() {
+            write!(f, "; check: {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+macro_rules! service_error_codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+        /// The exceptions of KMS and of AWS request authentication.
+        #[non_exhaustive]
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum ServiceErrorCode {
+            $($(#[$doc])* $variant,)+
+            /// A name that this crate does not know, cut to 64 characters.
+            Other(String),
+            /// The reply names no exception: KMS answers so to some unusable attestation documents.
+            Unnamed,
+        }
+
+        impl ServiceErrorCode {
+            /// The exception's name as AWS spells it; empty if the reply named none.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)+
+                    Self::Other(name) => name,
+                    Self::Unnamed => "",
+                }
+            }
+
+            pub(crate) fn from_name(name: &str) -> Self {
+                match name {
+                    $($name => Self::$variant,)+
+                    "" => Self::Unnamed,
+                    other => Self::Other(printable(other, 64)),
+                }
+            }
+        }
+    };
+}
+
+service_error_codes! {
+    /// No policy allows the call, or one denies it.
+    AccessDenied = "AccessDeniedException",
+    /// The key is disabled.
+    Disabled = "DisabledException",
+    /// The session token's time is over.
+    ExpiredToken = "ExpiredTokenException",
+    /// The signature lacks a part.
+    IncompleteSignature = "IncompleteSignature",
+    /// The ciphertext was made under another key than the one named.
+    IncorrectKey = "IncorrectKeyException",
+    /// The ciphertext is damaged, or the encryption context differs.
+    InvalidCiphertext = "InvalidCiphertextException",
+    /// The key cannot be used for this action.
+    InvalidKeyUsage = "InvalidKeyUsageException",
+    /// The request's signature or its date is wrong.
+    InvalidSignature = "InvalidSignatureException",
+    /// An internal failure of KMS.
+    KmsInternal = "KMSInternalException",
+    /// The key's state forbids the call.
+    KmsInvalidState = "KMSInvalidStateException",
+    /// The key is unavailable for now.
+    KeyUnavailable = "KeyUnavailableException",
+    /// A quota is used up.
+    LimitExceeded = "LimitExceededException",
+    /// The key policy is not one.
+    MalformedPolicyDocument = "MalformedPolicyDocumentException",
+    /// The request carries no signature.
+    MissingAuthenticationToken = "MissingAuthenticationTokenException",
+    /// There is no such key.
+    NotFound = "NotFoundException",
+    /// The request is not well-formed.
+    Serialization = "SerializationException",
+    /// Too many requests.
+    Throttling = "ThrottlingException",
+    /// There is no such action.
+    UnknownOperation = "UnknownOperationException",
+    /// The access key is not known.
+    UnrecognizedClient = "UnrecognizedClientException",
+    /// The action does not do this.
+    UnsupportedOperation = "UnsupportedOperationException",
+    /// A field has a value that it must not have.
+    Validation = "ValidationException",
+}
+
+impl ServiceErrorCode {
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::AccessDenied => Some(
+                "the key policy's kms:RecipientAttestation:ImageSha384 or PCR values against this enclave's document (a \
+                 debug-mode enclave has all-zero PCRs), the principal the credentials belong to, the encryption context \
+                 conditions, and the region",
+            ),
+            Self::ExpiredToken | Self::UnrecognizedClient => {
+                Some("that the credentials handed to the enclave are fresh and belong to the account and partition")
+            }
+            Self::InvalidCiphertext => {
+                Some("that the encryption context is exactly the one used to encrypt, and the ciphertext is whole")
+            }
+            Self::InvalidSignature => {
+                Some("the enclave's clock (KMS accepts 15 minutes either way), the secret key, and the region")
+            }
+            Self::Unnamed | Self::Validation => Some(
+                "the attestation document: younger than five minutes by KMS's clock, from a real (not emulated) NSM, \
+                 with an RSA public key of 2048 to 4096 bits",
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ServiceErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unnamed => "an unnamed error",
+            named => named.as_str(),
+        })
+    }
+}
+
+/// `text` cut to `max` characters, with control characters replaced: what a hostile peer says may end in a log.
+pub(crate) fn printable(text: &str, max: usize) -> String {
+    text.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_error_says_what_to_check() {
+        let error = ServiceError {
+            code: ServiceErrorCode::from_name("AccessDeniedException"),
+            message: "no".into(),
+            request_id: Some("8a1b".into()),
+            status: 400,
+        };
+        let text = error.to_string();
+        for part in ["AccessDeniedException", "HTTP 400", ": no", "[request 8a1b]", "ImageSha384"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_survive_the_round_trip() {
+        for name in ["AccessDeniedException", "KMSInvalidStateException", "SomethingNewException"] {
+            assert_eq!(ServiceErrorCode::from_name(name).as_str(), name);
+        }
+        assert_eq!(ServiceErrorCode::from_name("").to_string(), "an unnamed error");
+        assert!(ServiceErrorCode::from_name("").advice().is_some());
+    }
+
+    #[test]
+    fn what_a_peer_says_is_cut_and_cleaned() {
+        assert_eq!(printable("a\r\n\u{1b}[2Jb", 64), "a\u{fffd}\u{fffd}\u{fffd}[2Jb");
+        assert_eq!(printable(&"x".repeat(5000), 64).len(), 64);
+    }
+}

@@ -1,0 +1,237 @@
+//! [`AdminClient`]: the key administrator's side, outside any enclave.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nsm_attest::Clock;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::action::{
+    DataKey, EncryptionContext, check_ciphertext_blob, check_encryption_context, decrypt, from_base64,
+    generate_data_key, to_base64,
+};
+use crate::channel::Channel;
+use crate::client::BuildError;
+use crate::credentials::Credentials;
+use crate::error::{Error, MalformedReply, RequestLimit};
+use crate::key_arn::{KeyArn, is_region};
+use crate::plaintext::Plaintext;
+use crate::sim::policy::MAX_POLICY_LEN;
+use crate::tls::TlsRoots;
+use crate::transport::Transport;
+
+/// Creates keys and writes their policies, over the same signed transport that the enclave's client uses.
+///
+/// It also calls Decrypt and GenerateDataKey *without* attestation, to show that a key policy refuses them.
+#[derive(Clone, Debug)]
+pub struct AdminClient {
+    channel: Channel,
+}
+
+impl AdminClient {
+    /// An administrator with `credentials`.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the region is not one, or TLS cannot be set up.
+    pub fn new(
+        region: &str,
+        transport: Arc<dyn Transport>,
+        tls_roots: &TlsRoots,
+        clock: Clock,
+        credentials: Credentials,
+    ) -> Result<Self, BuildError> {
+        if !is_region(region) {
+            return Err(BuildError::BadRegion);
+        }
+        let channel = Channel::new(region, transport, tls_roots, clock, MAX_REPLY_LEN)?;
+        channel.set_credentials(credentials);
+        Ok(Self { channel })
+    }
+
+    /// Creates a symmetric key under the default policy: the account decides.
+    ///
+    /// # Errors
+    /// As KMS answers, or as the exchange fails.
+    pub async fn create_key(&self) -> Result<KeyArn, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body {
+            key_spec: &'static str,
+            key_usage: &'static str,
+        }
+        let body = Body { key_spec: "SYMMETRIC_DEFAULT", key_usage: "ENCRYPT_DECRYPT" };
+        let reply: MetadataReply = within_deadline(self.channel.call("CreateKey", &body)).await?;
+        Ok(reply.key_metadata.arn)
+    }
+
+    /// Describes a key.
+    ///
+    /// # Errors
+    /// As KMS answers, or as the exchange fails.
+    pub async fn describe_key(&self, key: &KeyArn) -> Result<KeyDescription, Error> {
+        let body = KeyBody { key_id: key.as_str() };
+        let reply: MetadataReply = within_deadline(self.channel.call("DescribeKey", &body)).await?;
+        let Metadata { arn, enabled, key_state } = reply.key_metadata;
+        Ok(KeyDescription { key_arn: arn, enabled, key_state })
+    }
+
+    /// Replaces a key's policy.
+    ///
+    /// # Errors
+    /// `MalformedPolicyDocumentException` if the policy is not one, or would lock its author out; otherwise as KMS
+    /// answers, or as the exchange fails.
+    pub async fn put_key_policy(&self, key: &KeyArn, policy: &str) -> Result<(), Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            key_id: &'a str,
+            policy: &'a str,
+            policy_name: &'static str,
+        }
+        if !(1..=MAX_POLICY_LEN).contains(&policy.len()) {
+            return Err(Error::Request(RequestLimit::Policy { len: policy.len() }));
+        }
+        let body = Body { key_id: key.as_str(), policy, policy_name: "default" };
+        within_deadline(self.channel.call_for_nothing("PutKeyPolicy", &body)).await
+    }
+
+    /// Reads a key's policy.
+    ///
+    /// # Errors
+    /// As KMS answers, or as the exchange fails.
+    pub async fn get_key_policy(&self, key: &KeyArn) -> Result<String, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Reply {
+            policy: String,
+        }
+        let body = KeyBody { key_id: key.as_str() };
+        let reply: Reply = within_deadline(self.channel.call("GetKeyPolicy", &body)).await?;
+        Ok(reply.policy)
+    }
+
+    /// Encrypts up to 4096 bytes. KMS has no attestation for it: the plaintext is the caller's already.
+    ///
+    /// # Errors
+    /// [`Error::Request`] before anything is sent; otherwise as KMS answers, or as the exchange fails.
+    pub async fn encrypt(&self, key: &KeyArn, plaintext: &[u8], context: &EncryptionContext) -> Result<Vec<u8>, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            key_id: &'a str,
+            plaintext: &'a str,
+            encryption_context: &'a EncryptionContext,
+        }
+        check_encryption_context(context)?;
+        if !(1..=MAX_PLAINTEXT_LEN).contains(&plaintext.len()) {
+            return Err(Error::Request(RequestLimit::Plaintext { len: plaintext.len() }));
+        }
+        let plaintext = Zeroizing::new(to_base64(plaintext));
+        let body = Body { key_id: key.as_str(), plaintext: &plaintext, encryption_context: context };
+        let reply: PlainReply = within_deadline(self.channel.call("Encrypt", &body)).await?;
+        generate_data_key::ciphertext_blob(reply.ciphertext_blob.as_deref())
+    }
+
+    /// Calls Decrypt without a Recipient: the plaintext comes back readable by anyone who has these credentials.
+    ///
+    /// # Errors
+    /// As KMS answers (for a key that only enclaves may use: AccessDenied), or as the exchange fails.
+    pub async fn decrypt_without_recipient(
+        &self,
+        key: &KeyArn,
+        ciphertext_blob: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<Plaintext, Error> {
+        check_ciphertext_blob(ciphertext_blob)?;
+        check_encryption_context(context)?;
+        let body = decrypt::Body {
+            key_id: key.as_str(),
+            ciphertext_blob: to_base64(ciphertext_blob),
+            encryption_context: context,
+            recipient: None,
+        };
+        let reply: PlainReply = within_deadline(self.channel.call("Decrypt", &body)).await?;
+        reply.plaintext()
+    }
+
+    /// Calls GenerateDataKey without a Recipient.
+    ///
+    /// # Errors
+    /// As [`decrypt_without_recipient`](Self::decrypt_without_recipient).
+    pub async fn generate_data_key_without_recipient(
+        &self,
+        key: &KeyArn,
+        context: &EncryptionContext,
+    ) -> Result<DataKey, Error> {
+        check_encryption_context(context)?;
+        let body = generate_data_key::Body {
+            key_id: key.as_str(),
+            key_spec: "AES_256",
+            encryption_context: context,
+            recipient: None,
+        };
+        let reply: PlainReply = within_deadline(self.channel.call("GenerateDataKey", &body)).await?;
+        let ciphertext_blob = generate_data_key::ciphertext_blob(reply.ciphertext_blob.as_deref())?;
+        Ok(DataKey { key_arn: key.clone(), plaintext: reply.plaintext()?, ciphertext_blob })
+    }
+}
+
+/// What [`AdminClient::describe_key`] tells.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDescription {
+    /// The key.
+    pub key_arn: KeyArn,
+    /// Whether it can be used.
+    pub enabled: bool,
+    /// Its state, as KMS spells it: `Enabled`, `PendingDeletion` and so on.
+    pub key_state: String,
+}
+
+async fn within_deadline<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(Error::DeadlineExceeded { deadline: DEADLINE }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyBody<'a> {
+    key_id: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetadataReply {
+    key_metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    arn: KeyArn,
+    enabled: bool,
+    key_state: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PlainReply {
+    plaintext: Option<String>,
+    ciphertext_blob: Option<String>,
+}
+
+impl PlainReply {
+    fn plaintext(self) -> Result<Plaintext, Error> {
+        let text = Zeroizing::new(self.plaintext.unwrap_or_default());
+        let bytes = from_base64("Plaintext", &text)?;
+        if bytes.is_empty() {
+            return Err(Error::MalformedReply(MalformedReply::Length { field: "Plaintext" }));
+        }
+        Ok(Plaintext::from(bytes))
+    }
+}
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const MAX_REPLY_LEN: usize = 64 * 1024;
+const MAX_PLAINTEXT_LEN: usize = 4096;

@@ -1,0 +1,148 @@
+//! Who signed a request: Signature Version 4, by a verifier that shares no code with the signer.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, Request, header};
+use nsm_attest::UnixTime;
+use scratchstack_aws_signature::{
+    GetSigningKeyRequest, GetSigningKeyResponse, KSecretKey, SignatureError, SignatureOptions,
+    VecSignedHeaderRequirements, service_for_signing_key_fn, sigv4_validate_request,
+};
+use subtle::ConstantTimeEq;
+
+use crate::credentials::Credentials;
+use crate::sim::fault::Fault;
+use crate::sim::principal::Principal;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Credentials that the simulator knows, and whose they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Registered {
+    pub(crate) credentials: Credentials,
+    pub(crate) principal: Principal,
+}
+
+/// Checks that the secret can be used by the verifier: AWS's secrets have 40 characters.
+pub(crate) fn is_usable_secret(secret: &str) -> bool {
+    <KSecretKey>::from_str(secret).is_ok()
+}
+
+/// Verifies the request's signature as of `now` and gives the caller and the body.
+pub(crate) async fn authenticate(
+    request: Request<Bytes>,
+    registered: &Arc<[Registered]>,
+    region: &str,
+    host: &str,
+    now: UnixTime,
+) -> Result<(Principal, HeaderMap, Bytes), Fault> {
+    check_form(&request, host)?;
+    let timestamp = i64::try_from(now.as_millis())
+        .ok()
+        .and_then(DateTime::<Utc>::from_timestamp_millis)
+        .ok_or_else(Fault::internal)?;
+    let access_key = access_key_of(request.headers());
+    let known = Arc::clone(registered);
+    let look_up = move |request: GetSigningKeyRequest| {
+        std::future::ready(signing_key_for(&request, &known, now).map_err(BoxError::from))
+    };
+    let mut signing_key = service_for_signing_key_fn(look_up);
+    // Whatever KMS acts upon must be covered: an unsigned target would let a relay turn one action into another.
+    let mut must_be_signed = VecSignedHeaderRequirements::default();
+    must_be_signed.add_always_present("content-type");
+    must_be_signed.add_always_present("x-amz-date");
+    must_be_signed.add_always_present("x-amz-target");
+    must_be_signed.add_prefix("x-amz-");
+    let (parts, body, _) = sigv4_validate_request(
+        request,
+        region,
+        "kms",
+        &mut signing_key,
+        timestamp,
+        &must_be_signed,
+        SignatureOptions::default(),
+    )
+    .await
+    .map_err(|error| error.downcast::<SignatureError>().map_or_else(|_| Fault::internal(), |error| fault(&error)))?;
+    // The verifier looked the key up under this id, so it is known.
+    let caller = registered
+        .iter()
+        .find(|entry| Some(entry.credentials.access_key_id()) == access_key.as_deref())
+        .ok_or_else(Fault::internal)?;
+    Ok((caller.principal.clone(), parts.headers, body))
+}
+
+/// Nothing may be said twice, and only by POST to the root of this host.
+fn check_form<B>(request: &Request<B>, host: &str) -> Result<(), Fault> {
+    let headers = request.headers();
+    for name in SINGLE_HEADERS {
+        if headers.get_all(name).iter().count() > 1 {
+            return Err(Fault::new("IncompleteSignatureException", format!("{name} occurs more than once")));
+        }
+    }
+    if headers.get(header::HOST).is_none_or(|value| value.as_bytes() != host.as_bytes()) {
+        return Err(Fault::new("InvalidSignatureException", "the request is for another host"));
+    }
+    if request.uri().path() != "/" || request.uri().query().is_some() {
+        return Err(Fault::new("UnknownOperationException", "KMS is at / and takes no query"));
+    }
+    Ok(())
+}
+
+/// The first part of `Credential=` in the Authorization header.
+fn access_key_of(headers: &HeaderMap) -> Option<String> {
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, parameters) = authorization.split_once(' ')?;
+    // The verifier lets the last of several win; so does this.
+    let credential = parameters.split(',').rev().find_map(|parameter| parameter.trim().strip_prefix("Credential="))?;
+    credential.split('/').next().map(str::to_owned)
+}
+
+fn signing_key_for(
+    request: &GetSigningKeyRequest,
+    registered: &[Registered],
+    now: UnixTime,
+) -> Result<GetSigningKeyResponse, SignatureError> {
+    let unknown =
+        || SignatureError::InvalidClientTokenId("The security token included in the request is invalid.".into());
+    let entry = registered
+        .iter()
+        .find(|entry| entry.credentials.access_key_id() == request.access_key())
+        .ok_or_else(unknown)?;
+    let is_same_token = match (entry.credentials.session_token(), request.session_token()) {
+        (None, None) => true,
+        (Some(expected), Some(given)) => expected.as_bytes().ct_eq(given.as_bytes()).into(),
+        _ => false,
+    };
+    if !is_same_token {
+        return Err(unknown());
+    }
+    if entry.credentials.expires_at().is_some_and(|expires_at| expires_at <= now) {
+        return Err(SignatureError::ExpiredToken("The security token included in the request is expired".into()));
+    }
+    let secret = <KSecretKey>::from_str(entry.credentials.secret_access_key())
+        .map_err(|error| SignatureError::InternalServiceError(error.into()))?;
+    let signing_key = secret.to_ksigning(request.request_date(), request.region(), request.service());
+    GetSigningKeyResponse::builder()
+        .signing_key(signing_key)
+        .build()
+        .map_err(|error| SignatureError::InternalServiceError(error.into()))
+}
+
+fn fault(error: &SignatureError) -> Fault {
+    let exception = match error {
+        SignatureError::ExpiredToken(_) => "ExpiredTokenException",
+        SignatureError::InvalidClientTokenId(_) => "UnrecognizedClientException",
+        SignatureError::MissingAuthenticationToken(_) => "MissingAuthenticationTokenException",
+        SignatureError::SignatureDoesNotMatch(_) => "InvalidSignatureException",
+        SignatureError::IO(_) | SignatureError::InternalServiceError(_) => return Fault::internal(),
+        _ => "IncompleteSignatureException",
+    };
+    Fault::new(exception, error.to_string())
+}
+
+const SINGLE_HEADERS: [&str; 7] =
+    ["authorization", "content-type", "date", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"];

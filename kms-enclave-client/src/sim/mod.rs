@@ -1,0 +1,33 @@
+//! A KMS to test enclaves against: [`KmsSimulator`] answers on loopback as KMS does, [`AdminClient`] administers it.
+//!
+//! The simulator is meant to refuse whatever KMS refuses. What it does not implement it refuses too: an action, a
+//! request field, a policy operator, a condition key or a principal that it does not know is an error, never ignored.
+//!
+//! | part | as in KMS |
+//! |---|---|
+//! | transport | HTTP/1.1 over TLS; the certificate names `kms.<region>.amazonaws.com` under a root of its own |
+//! | authentication | Signature Version 4 (scratchstack-aws-signature), ± 15 minutes, session tokens bound to their keys |
+//! | actions | CreateKey, DescribeKey, PutKeyPolicy, GetKeyPolicy, Encrypt, Decrypt, GenerateDataKey |
+//! | Recipient | certificate path, signature and age (5 minutes) by nsm-attest; RSA keys of 2048 to 4096 bits |
+//! | key policy | Allow and Deny; principals; action wildcards; string, `Bool` and `Null` operators, with `IfExists` |
+//! | condition keys | `kms:RecipientAttestation:ImageSha384` and `:PCR0` to `:PCR31`, `kms:EncryptionContext:…`, and a few more |
+//! | identity policies | none, unless a principal is registered as [administrator](KmsSimulatorBuilder::administrator) |
+//!
+//! AWS does not publish under which names KMS refuses a bad attestation document. The simulator says
+//! `ValidationException` for one that it cannot use and `AccessDeniedException` for one that it does not believe.
+//!
+//! Keys live in memory and end with the simulator. It binds loopback only.
+
+mod action;
+mod admin;
+mod authenticate;
+mod fault;
+mod json;
+mod keys;
+mod policy;
+mod principal;
+mod recipient;
+mod server;
+
+pub use self::admin::{AdminClient, KeyDescription};
+pub use self::server::{KmsSimulator, KmsSimulatorBuilder, StartError};
