@@ -1,0 +1,138 @@
+//! The measured configuration: a file in the image, so that PCR0 covers every choice in it.
+
+use std::num::NonZeroU32;
+
+use kms_enclave_client::KeyArn;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use vsock_rpc::Addr;
+
+/// What an operator fixes before the image is measured.
+///
+/// ```json
+/// {
+///   "version": 1,
+///   "kms": {
+///     "region": "us-east-1",
+///     "key_arns": ["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+///     "relay": "vsock:3:8000"
+///   },
+///   "parent_port": "vsock:4294967295:5000",
+///   "parent_may": { "administer": false, "sign": false }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// Version of this format: 1.
+    pub version: NonZeroU32,
+    /// The KMS keys this image may use, and the way to KMS.
+    pub kms: KmsConfiguration,
+    /// Where the enclave listens for its parent.
+    pub parent_port: Addr,
+    /// What the parent may ask for. Nothing, unless this says so.
+    #[serde(default)]
+    pub parent_may: ParentPermissions,
+}
+
+/// The KMS keys an image may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KmsConfiguration {
+    /// AWS Region of the keys.
+    pub region: String,
+    /// Permitted keys, 1 to 8, all of `region`. New records are sealed under the first; a reply of KMS that names any
+    /// other key than the one asked for is refused.
+    pub key_arns: Vec<KeyArn>,
+    /// Where the parent relays bytes to KMS. TLS ends in the enclave, so the relay sees ciphertext.
+    pub relay: Addr,
+    /// Trust anchor of KMS's TLS certificate instead of Amazon's roots, as the hexadecimal form of its DER. For a
+    /// simulated KMS only: images built for release refuse it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_root: Option<String>,
+}
+
+/// What the parent may ask for on its own behalf.
+///
+/// The parent then *is* the administrator or the caller: an attacker on it can do the same, held only by the record's
+/// policy. Both are off by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParentPermissions {
+    /// Create keys.
+    pub administer: bool,
+    /// Ask for signatures.
+    pub sign: bool,
+}
+
+impl Configuration {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] names the field and its limit.
+    pub fn from_json(json: &[u8]) -> Result<Self, ConfigurationError> {
+        if json.len() > MAX_LEN {
+            return Err(ConfigurationError::TooLong { actual: json.len(), max: MAX_LEN });
+        }
+        let configuration: Self = serde_json::from_slice(json)?;
+        configuration.check()?;
+        Ok(configuration)
+    }
+
+    fn check(&self) -> Result<(), ConfigurationError> {
+        if self.version.get() != VERSION {
+            return Err(ConfigurationError::Version { actual: self.version.get() });
+        }
+        let keys = self.kms.key_arns.len();
+        if !(1..=MAX_KEY_ARNS).contains(&keys) {
+            return Err(ConfigurationError::KeyCount { actual: keys, max: MAX_KEY_ARNS });
+        }
+        match self.kms.key_arns.iter().find(|arn| arn.region() != self.kms.region) {
+            Some(arn) => Err(ConfigurationError::Region { region: self.kms.region.clone(), arn: arn.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A configuration that no enclave starts with.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// Not JSON, or not this JSON.
+    #[error("configuration: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Too few or too many keys.
+    #[error("configuration: kms.key_arns has {actual} keys, outside 1..={max}")]
+    KeyCount {
+        /// Keys found.
+        actual: usize,
+        /// Most keys.
+        max: usize,
+    },
+    /// A key of another Region.
+    #[error("configuration: kms.key_arns holds {arn}, which is not in kms.region {region}")]
+    Region {
+        /// The configured Region.
+        region: String,
+        /// The key.
+        arn: KeyArn,
+    },
+    /// Longer than a configuration may be.
+    #[error("configuration: {actual} bytes, more than {max}")]
+    TooLong {
+        /// Length found.
+        actual: usize,
+        /// Greatest length.
+        max: usize,
+    },
+    /// A version this program does not know.
+    #[error("configuration: version {actual} is not 1")]
+    Version {
+        /// Version found.
+        actual: u32,
+    },
+}
+
+const VERSION: u32 = 1;
+const MAX_LEN: usize = 64 * 1024;
+const MAX_KEY_ARNS: usize = 8;

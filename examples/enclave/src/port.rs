@@ -1,0 +1,50 @@
+//! The parent port: which methods it routes, and what the measured configuration allows of them.
+
+use std::io;
+use std::sync::Arc;
+
+use signer_protocol::code;
+use signer_protocol::method::{
+    DescribeKey, GenerateKey, Health, PARENT_PORT_MAX_PAYLOAD_LEN, SetCredentials, SetCredentialsResponse, Sign,
+};
+use vsock_rpc::{Listener, RemoteError, Router, Server, ServerHandle};
+
+use crate::service::Service;
+
+/// The methods the parent reaches. Those that the configuration does not permit answer `not_permitted`.
+#[must_use]
+pub fn parent_port(service: Arc<Service>) -> Router<Service> {
+    Router::from_shared(service)
+        .method::<Health, _, _>(async |service, _, _| Ok(service.health()))
+        .method::<SetCredentials, _, _>(async |service, _, credentials| {
+            service.set_credentials(&credentials)?;
+            Ok(SetCredentialsResponse {})
+        })
+        .parallel_method::<GenerateKey, _, _>(async |service, _, request| {
+            permit(service.parent_may().administer, "parent_may.administer")?;
+            Ok(service.generate_key(&request.family, request.policy).await?)
+        })
+        .parallel_method::<DescribeKey, _, _>(async |service, _, request| {
+            Ok(service.describe_key(&request.record).await?)
+        })
+        .parallel_method::<Sign, _, _>(async |service, _, request| {
+            permit(service.parent_may().sign, "parent_may.sign")?;
+            Ok(service.sign(&request).await?)
+        })
+}
+
+/// Listens for the parent.
+///
+/// # Errors
+/// What binding the port answers.
+pub async fn serve(service: Arc<Service>) -> io::Result<ServerHandle> {
+    let listener = Listener::bind(service.parent_port()).await?;
+    Ok(Server::builder(parent_port(service)).max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN).serve(listener))
+}
+
+fn permit(allowed: bool, switch: &str) -> Result<(), RemoteError> {
+    if allowed {
+        return Ok(());
+    }
+    Err(RemoteError::new(code::NOT_PERMITTED, format!("the measured configuration has {switch} = false")))
+}

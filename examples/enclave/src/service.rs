@@ -1,0 +1,192 @@
+//! What the enclave does with a request, whichever port it came from.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::digest;
+use chain_signers::policy::Decision;
+use chain_signers::{Chain, ChainId, Payload, Registry};
+use kms_enclave_client::{Credentials, KmsClient};
+use nsm_attest::{Clock, Nsm, UnixTime};
+use signer_protocol::method::{
+    AwsCredentials, ExpectedKey, GenerateKeyResponse, HealthResponse, KeyDescription, MAX_TRANSACTION_LEN, SignRequest,
+    SignResponse,
+};
+use signer_protocol::record::{MAX_POLICY_LEN, Record};
+use vsock_rpc::Addr;
+
+use crate::cache::KeyCache;
+use crate::configuration::{Configuration, ParentPermissions};
+use crate::error::ServiceError;
+use crate::seal::{self, UnsealedKey};
+
+/// The signing service. All its state is caches and credentials, so enclaves of one image are interchangeable.
+#[derive(Debug)]
+pub struct Service {
+    configuration: Configuration,
+    nsm: Arc<dyn Nsm>,
+    clock: Clock,
+    kms: KmsClient,
+    registry: Registry,
+    keys: KeyCache,
+    /// When the credentials expire, in ms; 0 while there are none.
+    credentials_until: AtomicU64,
+}
+
+impl Service {
+    pub(crate) fn new(
+        configuration: Configuration,
+        nsm: Arc<dyn Nsm>,
+        clock: Clock,
+        kms: KmsClient,
+        registry: Registry,
+    ) -> Self {
+        Self {
+            configuration,
+            nsm,
+            clock,
+            kms,
+            registry,
+            keys: KeyCache::new(CACHED_KEYS),
+            credentials_until: AtomicU64::new(0),
+        }
+    }
+
+    /// What the measured configuration lets the parent do.
+    #[must_use]
+    pub fn parent_may(&self) -> ParentPermissions {
+        self.configuration.parent_may
+    }
+
+    /// Where the measured configuration has the enclave listen for its parent.
+    #[must_use]
+    pub fn parent_port(&self) -> &Addr {
+        &self.configuration.parent_port
+    }
+
+    /// Whether the enclave can work, and what time it has.
+    #[must_use]
+    pub fn health(&self) -> HealthResponse {
+        HealthResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            time_ms: self.clock.now().as_millis(),
+            credentials_fresh: self.credentials_fresh(),
+            families: self.registry.namespaces().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Replaces the AWS credentials.
+    ///
+    /// # Errors
+    /// [`ServiceError::MalformedCredentials`] if one is not such as AWS issues.
+    pub fn set_credentials(&self, credentials: &AwsCredentials) -> Result<(), ServiceError> {
+        self.kms.set_credentials(Credentials::new(
+            credentials.access_key_id.as_str(),
+            credentials.secret_access_key.as_str(),
+            credentials.session_token.clone(),
+            credentials.expires_at_ms.map(UnixTime::from_millis),
+        )?);
+        self.credentials_until.store(credentials.expires_at_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Creates a key of chain family `family`, held by `policy`.
+    ///
+    /// # Errors
+    /// [`ServiceError`] says whose fault it is.
+    pub async fn generate_key(&self, family: &str, policy: Vec<u8>) -> Result<GenerateKeyResponse, ServiceError> {
+        within("policy", policy.len(), 1, MAX_POLICY_LEN)?;
+        self.need_credentials()?;
+        let chain = self.chain(family)?;
+        let new = seal::generate(&self.nsm, &self.kms, &self.configuration.kms, &chain, policy).await?;
+        Ok(GenerateKeyResponse {
+            record: new.record.to_bytes(),
+            description: new.description,
+            birth_document: new.birth_document,
+        })
+    }
+
+    /// Unseals a record and says which key it holds.
+    ///
+    /// # Errors
+    /// [`ServiceError`] says whose fault it is.
+    pub async fn describe_key(&self, record: &[u8]) -> Result<KeyDescription, ServiceError> {
+        Ok(self.key(record).await?.description.clone())
+    }
+
+    /// Decodes a transaction, applies the key's policy, and signs.
+    ///
+    /// # Errors
+    /// [`ServiceError`] says whose fault it is.
+    pub async fn sign(&self, request: &SignRequest) -> Result<SignResponse, ServiceError> {
+        within("payload", request.payload.len(), 1, MAX_TRANSACTION_LEN)?;
+        let key = self.key(&request.record).await?;
+        expect(&request.expected, &key.description)?;
+        let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
+        let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
+        sign(&key, &Payload { encoding: request.encoding, bytes: &request.payload, chain_id: chain_id.as_ref() })
+    }
+
+    /// The key of an encoded record, from the cache or through KMS.
+    async fn key(&self, record: &[u8]) -> Result<Arc<UnsealedKey>, ServiceError> {
+        let hash = digest::digest(&digest::SHA256, record).as_ref().try_into().expect("SHA-256 is 32 bytes");
+        self.keys.get_or_unseal(hash, async || self.unseal(record).await).await
+    }
+
+    async fn unseal(&self, record: &[u8]) -> Result<UnsealedKey, ServiceError> {
+        let record = Record::from_bytes(record)?;
+        self.need_credentials()?;
+        let chain = self.chain(&record.header().family)?;
+        seal::unseal(&self.kms, &self.configuration.kms, &chain, &record).await
+    }
+
+    fn chain(&self, family: &str) -> Result<Arc<dyn Chain>, ServiceError> {
+        self.registry.get(family).cloned().ok_or(ServiceError::UnknownChain)
+    }
+
+    fn credentials_fresh(&self) -> bool {
+        self.clock.now().as_millis() < self.credentials_until.load(Ordering::Relaxed)
+    }
+
+    fn need_credentials(&self) -> Result<(), ServiceError> {
+        if self.credentials_fresh() { Ok(()) } else { Err(ServiceError::CredentialsMissing) }
+    }
+}
+
+/// Signs what the policy allows, and nothing else.
+fn sign(key: &UnsealedKey, payload: &Payload<'_>) -> Result<SignResponse, ServiceError> {
+    let transaction = key.signer.chain().decode(payload).map_err(ServiceError::MalformedTransaction)?;
+    let summary = transaction.summary();
+    let rule = allowing_rule(key.policy.evaluate(summary))?;
+    let signed = key.signer.sign(&*transaction)?;
+    Ok(SignResponse {
+        signed_transaction: signed.bytes,
+        transaction_id: signed.id,
+        summary: summary.text.clone(),
+        rule,
+    })
+}
+
+/// The rule that allows a transaction. A decision that allows without naming one is none.
+fn allowing_rule(decision: Decision) -> Result<String, ServiceError> {
+    match decision {
+        Decision { allowed: true, rule: Some(rule), .. } => Ok(rule),
+        Decision { reason, .. } => Err(ServiceError::PolicyDenied { reason }),
+    }
+}
+
+/// Refuses a record that is not the one the caller means.
+fn expect(expected: &ExpectedKey, actual: &KeyDescription) -> Result<(), ServiceError> {
+    if expected.public_key == actual.public_key && expected.record_digest == actual.record_digest {
+        Ok(())
+    } else {
+        Err(ServiceError::KeyMismatch)
+    }
+}
+
+fn within(field: &'static str, actual: usize, min: usize, max: usize) -> Result<(), ServiceError> {
+    if (min..=max).contains(&actual) { Ok(()) } else { Err(ServiceError::MalformedField { field, min, max, actual }) }
+}
+
+/// Most keys held unsealed at a time.
+const CACHED_KEYS: usize = 1024;

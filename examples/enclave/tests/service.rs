@@ -1,0 +1,349 @@
+//! The service against a simulated NSM and KMS: what it signs, and what a hostile parent gets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chain_signers::{Encoding, evm};
+use enclave::{Configuration, RelayTransport, Service, ServiceError, boot};
+use kms_enclave_client::sim::{AdminClient, KmsSimulator};
+use kms_enclave_client::{BoxFuture, ByteStream, Credentials, KeyArn, TlsRoots, Transport};
+use nsm_attest::sim::{self, Authority, SimulatedNsm};
+use nsm_attest::{Clock, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
+use signer_protocol::code;
+use signer_protocol::method::{AwsCredentials, ExpectedKey, GenerateKeyResponse, SignRequest};
+use signer_protocol::record::Record;
+use vsock_rpc::Addr;
+
+#[tokio::test]
+async fn a_generated_key_signs_what_its_policy_allows() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let signed = world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+    let recovered = evm::recover_sender(&signed.signed_transaction).unwrap();
+    assert_eq!(recovered.sender, key.description.address);
+    assert_eq!(signed.rule, "reference");
+    assert_eq!(world.service.describe_key(&key.record).await.unwrap(), key.description);
+}
+
+#[tokio::test]
+async fn signing_again_gives_the_same_bytes() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let first = world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+    assert_eq!(world.service.sign(&request(&key, REFERENCE)).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn the_birth_document_attests_this_record_and_carries_no_key() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let digest = Record::from_bytes(&key.record).unwrap().digest();
+    let born = UserData { purpose: Purpose::Birth, digest: *digest.as_bytes() };
+    let policy = Policy::builder().pcr(PcrIndex::IMAGE, [sim::pcr0(b"program", b"")]).user_data(born.encode()).build();
+    let document = UnverifiedDocument::from_bytes(&key.birth_document).unwrap();
+    let verified = document.verify(&world.authority.trust_anchor(), &policy, Clock::system().now()).unwrap();
+    assert_eq!(verified.public_key, None);
+}
+
+#[tokio::test]
+async fn what_the_policy_does_not_name_is_denied() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let elsewhere = REFERENCE.replace("0xa5D3241A1591061F2a4bB69CA0215F66520E67cf", OTHER);
+    let other_chain = REFERENCE.replace("\"chainId\":4", "\"chainId\":1");
+    for transaction in [elsewhere, other_chain] {
+        let error = world.service.sign(&request(&key, &transaction)).await.unwrap_err();
+        assert_eq!(error.code(), code::POLICY_DENIED, "{error}");
+    }
+    world.service.sign(&request(&key, REFERENCE)).await.expect("the next request works");
+}
+
+#[tokio::test]
+async fn no_altered_record_opens_even_when_its_original_is_cached() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+    // One byte of the policy, of the last tag, and of what KMS must open: the parts that parse whatever they hold.
+    let allowed = b"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf";
+    let in_policy = key.record.windows(allowed.len()).position(|window| window == allowed).unwrap() + 2;
+    for position in [in_policy, key.record.len() - 1] {
+        let mut altered = key.record.clone();
+        altered[position] ^= 1;
+        let record = Record::from_bytes(&altered).unwrap();
+        let expected = ExpectedKey { public_key: key.description.public_key.clone(), record_digest: record.digest() };
+        let request = SignRequest { record: altered, expected, ..request(&key, REFERENCE) };
+        let error = world.service.sign(&request).await.unwrap_err();
+        assert_eq!(error.code(), code::RECORD_REJECTED, "byte {position}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn another_key_than_the_expected_one_is_not_used() {
+    let world = World::new().await;
+    let mine = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let other = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let swapped = SignRequest { record: other.record.clone(), ..request(&mine, REFERENCE) };
+    assert!(matches!(world.service.sign(&swapped).await, Err(ServiceError::KeyMismatch)));
+    let mut wrong_digest = request(&mine, REFERENCE);
+    wrong_digest.expected.record_digest = other.description.record_digest;
+    assert!(matches!(world.service.sign(&wrong_digest).await, Err(ServiceError::KeyMismatch)));
+}
+
+#[tokio::test]
+async fn a_record_under_a_key_that_is_not_measured_is_refused_before_kms_is_asked() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let calls = world.calls();
+    let arn = world.kms_key.as_str().as_bytes();
+    let at = key.record.windows(arn.len()).position(|window| window == arn).unwrap();
+    let mut moved = key.record.clone();
+    let last = at + arn.len() - 1;
+    moved[last] = if moved[last] == b'0' { b'1' } else { b'0' };
+    let error = world.service.describe_key(&moved).await.unwrap_err();
+    assert_eq!(error.code(), code::RECORD_REJECTED, "{error}");
+    assert_eq!(world.calls(), calls);
+}
+
+#[tokio::test]
+async fn an_enclave_measured_otherwise_is_refused_by_kms() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let changed = world.enclave(b"another program");
+    let error = changed.sign(&request(&key, REFERENCE)).await.unwrap_err();
+    assert_eq!(error.code(), code::KMS_REFUSED, "{error}");
+    assert!(error.to_string().contains("AccessDenied"), "{error}");
+    let error = changed.generate_key("eip155", POLICY.into()).await.unwrap_err();
+    assert_eq!(error.code(), code::KMS_REFUSED, "{error}");
+}
+
+#[tokio::test]
+async fn the_parent_gets_no_data_key_without_attestation() {
+    let world = World::new().await;
+    let parent = world.admin(world.parent_credentials());
+    let context = std::collections::BTreeMap::from([("purpose".to_owned(), "record-v1".to_owned())]);
+    let refused = parent.generate_data_key(&world.kms_key, &context).await.unwrap_err();
+    assert!(refused.to_string().contains("AccessDenied"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_hundred_requests_for_a_cold_key_make_one_call_to_kms() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let cold = world.enclave(b"program");
+    let before = world.calls();
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (service, request) = (Arc::clone(&cold), request(&key, REFERENCE));
+        requests.spawn(async move { service.sign(&request).await.map(drop) });
+    }
+    while let Some(outcome) = requests.join_next().await {
+        outcome.unwrap().unwrap();
+    }
+    assert_eq!(world.calls() - before, 1);
+}
+
+#[tokio::test]
+async fn without_fresh_credentials_nothing_reaches_kms() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let bare = world.enclave_without_credentials(b"program");
+    let before = world.calls();
+    let missing = bare.sign(&request(&key, REFERENCE)).await.unwrap_err();
+    assert_eq!(missing.code(), code::CREDENTIALS_MISSING);
+    let mut expired = world.aws_credentials();
+    expired.expires_at_ms = Some(1);
+    bare.set_credentials(&expired).unwrap();
+    assert!(!bare.health().credentials_fresh);
+    assert_eq!(bare.sign(&request(&key, REFERENCE)).await.unwrap_err().code(), code::CREDENTIALS_MISSING);
+    assert_eq!(world.calls(), before);
+    bare.set_credentials(&world.aws_credentials()).unwrap();
+    bare.sign(&request(&key, REFERENCE)).await.expect("fresh credentials are taken up");
+}
+
+#[tokio::test]
+async fn bad_input_is_named_and_the_next_request_works() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let cases = [
+        (world.service.generate_key("bip122", POLICY.into()).await.map(drop), code::UNKNOWN_CHAIN),
+        (world.service.generate_key("eip155", b"{}".to_vec()).await.map(drop), code::MALFORMED_POLICY),
+        (world.service.generate_key("eip155", vec![b' '; 17_000]).await.map(drop), code::MALFORMED_FIELD),
+        (world.service.describe_key(b"no record").await.map(drop), code::RECORD_REJECTED),
+        (world.service.sign(&request(&key, "{}")).await.map(drop), code::MALFORMED_TRANSACTION),
+        (world.service.sign(&request(&key, "")).await.map(drop), code::MALFORMED_FIELD),
+        (sign_on(&world, &key, "nonsense").await, code::MALFORMED_FIELD),
+        (sign_on(&world, &key, "eip155:5").await, code::MALFORMED_TRANSACTION),
+    ];
+    for (outcome, expected) in cases {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), expected, "{error}");
+    }
+    sign_on(&world, &key, "eip155:4").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_enclave_with_a_clock_that_cannot_be_does_not_boot() {
+    let world = World::new().await;
+    let long_ago = Clock::settable(UnixTime::from_secs(1_500_000_000));
+    let authority = Authority::generate(long_ago.now()).unwrap();
+    let nsm = SimulatedNsm::builder(authority).measure(b"program", b"").clock(long_ago).build().unwrap();
+    let transport = Arc::new(RelayTransport::new(Addr::unix("/nonexistent")));
+    let error = boot(world.configuration.clone(), Arc::new(nsm), transport).unwrap_err();
+    assert!(matches!(error, enclave::BootError::ClockImplausible { .. }), "{error}");
+}
+
+async fn sign_on(world: &World, key: &GenerateKeyResponse, chain_id: &str) -> Result<(), ServiceError> {
+    let request = SignRequest { chain_id: Some(chain_id.into()), ..request(key, REFERENCE) };
+    world.service.sign(&request).await.map(drop)
+}
+
+fn request(key: &GenerateKeyResponse, transaction: &str) -> SignRequest {
+    let description = &key.description;
+    let expected = ExpectedKey { public_key: description.public_key.clone(), record_digest: description.record_digest };
+    SignRequest {
+        record: key.record.clone(),
+        expected,
+        chain_id: None,
+        encoding: Encoding::Json,
+        payload: transaction.into(),
+    }
+}
+
+/// A KMS whose key admits the program `program`, and an enclave that runs it.
+struct World {
+    service: Arc<Service>,
+    authority: Authority,
+    configuration: Configuration,
+    kms: KmsSimulator,
+    kms_key: KeyArn,
+    connects: Arc<AtomicUsize>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let authority = Authority::generate(Clock::system().now()).unwrap();
+        let kms = KmsSimulator::builder("us-east-1", ACCOUNT)
+            .attestation_anchor(authority.trust_anchor())
+            .credentials(credentials(ADMIN_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/kms-administrator"))
+            .credentials(credentials(PARENT_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/signer-parent"))
+            .start()
+            .await
+            .unwrap();
+        let admin = admin(&kms, credentials(ADMIN_KEY));
+        let kms_key = admin.create_key().await.unwrap();
+        admin.put_key_policy(&kms_key, &key_policy(&sim::pcr0(b"program", b"").to_string())).await.unwrap();
+        let configuration = Configuration::from_json(
+            format!(
+                r#"{{"version":1,"kms":{{"region":"us-east-1","key_arns":["{kms_key}"],"relay":"unix:/nonexistent",
+                "tls_root":"{}"}},"parent_port":"unix:/nonexistent"}}"#,
+                hex::encode(kms.tls_root_der())
+            )
+            .as_bytes(),
+        )
+        .unwrap();
+        let connects = Arc::new(AtomicUsize::new(0));
+        let mut world = Self {
+            service: start(&configuration, &authority, kms.local_addr(), &connects, b"program"),
+            authority,
+            configuration,
+            kms,
+            kms_key,
+            connects,
+        };
+        world.service = world.enclave(b"program");
+        world
+    }
+
+    fn enclave(&self, program: &[u8]) -> Arc<Service> {
+        let service = self.enclave_without_credentials(program);
+        service.set_credentials(&self.aws_credentials()).unwrap();
+        service
+    }
+
+    fn enclave_without_credentials(&self, program: &[u8]) -> Arc<Service> {
+        start(&self.configuration, &self.authority, self.kms.local_addr(), &self.connects, program)
+    }
+
+    /// Calls to KMS so far: the client connects once for each.
+    fn calls(&self) -> usize {
+        self.connects.load(Ordering::SeqCst)
+    }
+
+    fn admin(&self, credentials: Credentials) -> AdminClient {
+        admin(&self.kms, credentials)
+    }
+
+    fn parent_credentials(&self) -> Credentials {
+        credentials(PARENT_KEY)
+    }
+
+    fn aws_credentials(&self) -> AwsCredentials {
+        AwsCredentials {
+            access_key_id: PARENT_KEY.into(),
+            secret_access_key: SECRET.into(),
+            session_token: None,
+            expires_at_ms: None,
+        }
+    }
+}
+
+fn start(
+    configuration: &Configuration,
+    authority: &Authority,
+    kms: SocketAddr,
+    connects: &Arc<AtomicUsize>,
+    program: &[u8],
+) -> Arc<Service> {
+    let authority = Authority::from_bytes(&authority.to_bytes()).unwrap();
+    let nsm = SimulatedNsm::builder(authority).measure(program, b"").clock(Clock::system()).build().unwrap();
+    let transport = Counted { kms, connects: Arc::clone(connects) };
+    boot(configuration.clone(), Arc::new(nsm), Arc::new(transport)).unwrap()
+}
+
+/// A way to KMS that counts how often it was taken.
+#[derive(Debug)]
+struct Counted {
+    kms: SocketAddr,
+    connects: Arc<AtomicUsize>,
+}
+
+impl Transport for Counted {
+    fn connect(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        self.connects.fetch_add(1, Ordering::SeqCst);
+        let connect = tokio::net::TcpStream::connect(self.kms);
+        Box::pin(async move { Ok(Box::new(connect.await?) as Box<dyn ByteStream>) })
+    }
+}
+
+fn admin(kms: &KmsSimulator, credentials: Credentials) -> AdminClient {
+    let roots = TlsRoots::from_der([kms.tls_root_der()]).unwrap();
+    AdminClient::new("us-east-1", kms.local_addr(), roots, credentials).unwrap()
+}
+
+fn credentials(access_key_id: &str) -> Credentials {
+    Credentials::new(access_key_id, SECRET, None, None).unwrap()
+}
+
+/// The least that this test needs; the policy that operators use is rendered by `signerctl key-policy`.
+fn key_policy(pcr0: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[
+            {{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{ACCOUNT}:role/kms-administrator"}},
+              "Action":["kms:PutKeyPolicy","kms:GetKeyPolicy","kms:DescribeKey"],"Resource":"*"}},
+            {{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{ACCOUNT}:role/signer-parent"}},
+              "Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*",
+              "Condition":{{"StringEqualsIgnoreCase":{{"kms:RecipientAttestation:ImageSha384":"{pcr0}"}}}}}}]}}"#
+    )
+}
+
+const REFERENCE: &str = r#"{"value":0.01,"to":"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf","nonce":0,"type":2,"chainId":4,"gas":100000,"maxFeePerGas":100000000000,"maxPriorityFeePerGas":3000000000}"#;
+const POLICY: &str = r#"{"version":1,"rules":[{"name":"reference","effect":"allow","chains":["eip155:4"],"destinations":["0xa5D3241A1591061F2a4bB69CA0215F66520E67cf"]}]}"#;
+const OTHER: &str = "0x000000000000000000000000000000000000dEaD";
+const ACCOUNT: &str = "111122223333";
+
+// Fake credentials, in the spelling of AWS's documentation.
+const ADMIN_KEY: &str = "AKIAIADMINFAKEEXAMPLE";
+const PARENT_KEY: &str = "AKIAIPARENTFAKEEXAMPLE";
+const SECRET: &str = "fake-secret-for-tests-only";
