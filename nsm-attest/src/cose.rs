@@ -8,8 +8,8 @@
 //!   58 60 …          signature: r ‖ s
 //! ```
 //!
-//! The signature covers the received header and payload bytes, never a re-encoding. Everything else is fixed byte for
-//! byte, so that nobody can alter a signed document without breaking it (tag 18 apart).
+//! The signature covers the received header and payload bytes, never a re-encoding. Around them every byte is fixed: two
+//! documents with one payload differ in tag 18 and in their signatures alone (of which ECDSA allows more than one).
 
 use std::ops::Range;
 

@@ -29,11 +29,11 @@ pub(crate) fn verify(
     check_root(document, anchor)?;
     let chain = read_chain(document)?;
     for (index, link) in chain.iter().enumerate() {
+        link.check_issuer(&chain[..index])?;
         link.check_validity(now)?;
         link.check_algorithms()?;
         link.check_usage()?;
         link.check_authority(chain.len() - index)?;
-        link.check_issuer(&chain[..index])?;
     }
     check_signatures(document, now)?;
     let end_entity = chain.last().ok_or(Rejection::PathInvalid)?;

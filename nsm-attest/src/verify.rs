@@ -14,8 +14,8 @@ impl UnverifiedDocument {
     ///
     /// The order is fixed, and the first failure is the one reported:
     /// 1. the policy itself: it must pin a register;
-    /// 2. the certificate path, from the root down: pinned root, then for each certificate its form, validity,
-    ///    algorithms, key usage, authority, issuer; then all signatures on the path;
+    /// 2. the certificate path, from the root down: length, pinned root, the form of all certificates, then for
+    ///    each its issuer, validity, algorithms, key usage and authority, then all signatures on the path;
     /// 3. the document's own signature;
     /// 4. the policy's demands: age, debug mode, registers, nonce, purpose, user data, public key.
     ///
