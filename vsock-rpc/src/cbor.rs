@@ -150,7 +150,9 @@ enum Open {
     Items(u64),
     Array,
     /// An indefinite map, and whether its next item is a value.
-    Map { at_value: bool },
+    Map {
+        at_value: bool,
+    },
 }
 
 impl<'a> Walker<'a> {

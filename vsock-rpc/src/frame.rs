@@ -249,8 +249,7 @@ mod tests {
     const MAX: usize = 64 * 1024;
 
     fn parse(hex: &str) -> Result<FrameHeader, FrameError> {
-        let bytes: Vec<u8> =
-            hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+        let bytes: Vec<u8> = hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
         FrameHeader::from_bytes(bytes.as_slice().try_into().unwrap(), MAX)
     }
 

@@ -1,9 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-pub mod cbor;
+mod alarm;
+mod cbor;
 pub mod client;
 pub mod codec;
 pub mod frame;
+mod frame_io;
+mod gauge;
+mod goaway;
 mod method;
 pub mod relay;
 mod remote_error;
@@ -11,6 +15,7 @@ mod router;
 pub mod server;
 pub mod transport;
 
+pub use self::cbor::CborError;
 pub use self::client::{CallError, Client};
 pub use self::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 pub use self::remote_error::{RemoteError, code};

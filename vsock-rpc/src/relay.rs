@@ -1,9 +1,45 @@
-//! [`Relay`]: carries byte streams from a listener to one allowed target.
+//! [`Relay`]: carries byte streams from a listener to one allowed target, reading nothing in them.
+//!
+//! A relay gives an enclave, which has no network, exactly one way out (vsock to TCP: the parent listens on vsock and
+//! forwards to KMS), or the world one way in (TCP to vsock). There is no relay to an address that its user names, and
+//! no network device: either would make the allowlist meaningless.
+//!
+//! ```
+//! use vsock_rpc::relay::{Allowlist, Relay};
+//! use vsock_rpc::{Addr, Listener};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let listen = Addr::unix(dir.path().join("kms.sock"));
+//! let allowlist: Allowlist = ["tcp:kms.eu-west-1.amazonaws.com:443".parse::<Addr>()?].into_iter().collect();
+//! let target = "tcp:kms.eu-west-1.amazonaws.com:443".parse()?;
+//! // On a parent instance, `listen` would be `vsock:any:8000`.
+//! let relay = Relay::new(target, allowlist.clone()).max_connections(256).serve(Listener::bind(&listen).await?)?;
+//! assert_eq!(relay.counters().accepted, 0);
+//! relay.shutdown().await;
+//!
+//! // What the allowlist does not name is refused before anything is accepted.
+//! let elsewhere = Relay::new("tcp:169.254.169.254:80".parse()?, allowlist);
+//! assert!(elsewhere.serve(Listener::bind(&listen).await?).is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+mod carry;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::transport::{Addr, Listener};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::carry::{Carried, carry};
+use crate::gauge::Gauge;
+use crate::transport::{Addr, Backlog, Listener, Stream};
 
 /// The targets that relays may be set up for. An empty list allows none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,9 +49,16 @@ pub struct Allowlist {
 
 impl Allowlist {
     /// Whether exactly this address is listed: the same name or IP address, and the same port.
+    ///
+    /// Names are compared without regard to case, as DNS does, and never resolved for the comparison.
     #[must_use]
     pub fn allows(&self, target: &Addr) -> bool {
-        self.targets.contains(target)
+        self.targets.iter().any(|listed| match (listed, target) {
+            (Addr::Tcp(listed), Addr::Tcp(target)) => {
+                listed.port() == target.port() && listed.host().eq_ignore_ascii_case(target.host())
+            }
+            _ => listed == target,
+        })
     }
 }
 
@@ -29,33 +72,52 @@ impl FromIterator<Addr> for Allowlist {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Relay {
-    target: Addr,
     allowlist: Allowlist,
+    limits: Limits,
+    target: Addr,
+}
+
+#[derive(Clone, Debug)]
+struct Limits {
+    connect_timeout: Duration,
+    drain_timeout: Duration,
+    idle_timeout: Duration,
+    max_connections: usize,
 }
 
 impl Relay {
     /// A relay to `target`, which `allowlist` must name.
     pub fn new(target: Addr, allowlist: Allowlist) -> Self {
-        Self { target, allowlist }
+        let limits = Limits {
+            connect_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+            max_connections: 1024,
+        };
+        Self { allowlist, limits, target }
     }
 
-    /// How many connections are carried at a time; further ones are closed at once. Default 1024.
-    pub fn max_connections(self, _max: usize) -> Self {
-        self
-    }
-
-    /// How long connecting to the target may take. Default 10 s.
-    pub fn connect_timeout(self, _timeout: Duration) -> Self {
-        self
-    }
-
-    /// How long a connection may carry nothing in either direction. Default 5 min.
-    pub fn idle_timeout(self, _timeout: Duration) -> Self {
+    /// How long connecting to the target may take, name resolution included. Default 10 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.connect_timeout = timeout;
         self
     }
 
     /// How long a graceful shutdown waits for connections to end by themselves. Default 10 s.
-    pub fn drain_timeout(self, _timeout: Duration) -> Self {
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.drain_timeout = timeout;
+        self
+    }
+
+    /// How long a connection may carry nothing in either direction. Default 5 min.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.idle_timeout = timeout;
+        self
+    }
+
+    /// How many connections are carried at a time; further ones are closed at once. Default 1024.
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.limits.max_connections = max.max(1);
         self
     }
 
@@ -66,8 +128,16 @@ impl Relay {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn serve(self, _listener: Listener) -> io::Result<RelayHandle> {
-        todo!()
+    pub fn serve(self, listener: Listener) -> io::Result<RelayHandle> {
+        if !self.allowlist.allows(&self.target) {
+            let message = format!("{} is not on the allowlist", self.target);
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        let local_addr = listener.local_addr().cloned();
+        let shared = Arc::new(Shared { limits: self.limits, target: self.target, totals: Totals::default() });
+        let shutdown = CancellationToken::new();
+        let accepting = tokio::spawn(accept_loop(Arc::clone(&shared), listener, shutdown.clone()));
+        Ok(RelayHandle { local_addr, shared, shutdown: shutdown.drop_guard(), accepting })
     }
 }
 
@@ -75,20 +145,22 @@ impl Relay {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections accepted.
+    /// Connections accepted, refused ones included.
     pub accepted: u64,
     /// Connections being carried now.
     pub active: u64,
-    /// Connections closed at once because of the bound.
-    pub refused: u64,
-    /// Connections for which the target could not be reached.
-    pub unreachable: u64,
-    /// Connections closed because nothing moved.
-    pub timed_out: u64,
-    /// Bytes carried to the target.
-    pub bytes_to_target: u64,
     /// Bytes carried from the target.
     pub bytes_from_target: u64,
+    /// Bytes carried to the target.
+    pub bytes_to_target: u64,
+    /// Connections that ended in a failure of either side, after the target was reached.
+    pub failed: u64,
+    /// Connections closed at once because of the bound.
+    pub refused: u64,
+    /// Connections closed because nothing moved.
+    pub timed_out: u64,
+    /// Connections for which the target could not be reached.
+    pub unreachable: u64,
 }
 
 /// A running relay. Dropping the handle begins a shutdown without waiting for it.
@@ -96,6 +168,9 @@ pub struct Counters {
 #[must_use = "dropping the handle shuts the relay down"]
 pub struct RelayHandle {
     local_addr: Option<Addr>,
+    shared: Arc<Shared>,
+    shutdown: DropGuard,
+    accepting: JoinHandle<io::Result<()>>,
 }
 
 impl RelayHandle {
@@ -108,11 +183,107 @@ impl RelayHandle {
     /// What has been carried so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        todo!()
+        self.shared.totals.read()
     }
 
-    /// Stops accepting, waits for connections within the drain timeout, and closes the rest.
-    pub async fn shutdown(self) {
-        todo!()
+    /// Stops accepting, waits for connections within the drain timeout, and closes the rest. Returns what was
+    /// carried in all.
+    pub async fn shutdown(self) -> Counters {
+        drop(self.shutdown);
+        // The result tells why the listener failed, if it did; that no longer matters.
+        let _ = self.accepting.await;
+        self.shared.totals.read()
+    }
+
+    /// Waits until the relay ends by itself, which it does only when its listener fails for good.
+    ///
+    /// # Errors
+    /// Why the listener failed.
+    pub async fn wait(&mut self) -> io::Result<()> {
+        (&mut self.accepting).await.map_err(io::Error::other)?
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    target: Addr,
+    totals: Totals,
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    accepted: AtomicU64,
+    active: Gauge,
+    carried: Carried,
+    failed: AtomicU64,
+    refused: AtomicU64,
+    timed_out: AtomicU64,
+    unreachable: AtomicU64,
+}
+
+impl Totals {
+    fn read(&self) -> Counters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters {
+            accepted: read(&self.accepted),
+            active: self.active.taken() as u64,
+            bytes_from_target: read(&self.carried.from_target),
+            bytes_to_target: read(&self.carried.to_target),
+            failed: read(&self.failed),
+            refused: read(&self.refused),
+            timed_out: read(&self.timed_out),
+            unreachable: read(&self.unreachable),
+        }
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+async fn accept_loop(shared: Arc<Shared>, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
+    let mut connections = JoinSet::new();
+    let mut backlog = Backlog::new(listener);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break Ok(()),
+            Some(_) = connections.join_next() => {}
+            accepted = backlog.accept() => match accepted {
+                Ok(stream) => admit(&shared, stream, &mut connections),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    drop(backlog);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(shared.limits.drain_timeout, all_ended).await.is_err() {
+        connections.shutdown().await;
+    }
+    ended
+}
+
+fn admit(shared: &Arc<Shared>, stream: Stream, connections: &mut JoinSet<()>) {
+    count(&shared.totals.accepted);
+    let Some(place) = shared.totals.active.admit(shared.limits.max_connections) else {
+        return count(&shared.totals.refused);
+    };
+    let shared = Arc::clone(shared);
+    connections.spawn(async move {
+        let _place = place;
+        relay_one(&shared, stream).await;
+    });
+}
+
+async fn relay_one(shared: &Shared, client: Stream) {
+    let limits = &shared.limits;
+    let Ok(Ok(target)) = timeout(limits.connect_timeout, shared.target.connect()).await else {
+        return count(&shared.totals.unreachable);
+    };
+    match carry(client, target, limits.idle_timeout, &shared.totals.carried).await {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => count(&shared.totals.timed_out),
+        Err(_) => count(&shared.totals.failed),
     }
 }

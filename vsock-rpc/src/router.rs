@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cbor;
+use crate::gauge::Place;
 use crate::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 use crate::remote_error::{RemoteError, code};
 
@@ -71,8 +72,12 @@ impl<S: Send + Sync + 'static> Router<S> {
         let state = Arc::clone(&self.state);
         self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body) {
             Ok(request) => {
-                let answer = handler(Arc::clone(&state), call.context, request);
-                Box::pin(async move { encode_answer::<M>(&answer.await?, call.max_response_len) })
+                let Call { context, max_response_len, place } = call;
+                let answer = handler(Arc::clone(&state), context, request);
+                Box::pin(async move {
+                    let _place = place;
+                    encode_answer::<M>(&answer.await?, max_response_len)
+                })
             }
             Err(error) => refuse(&error),
         })
@@ -94,9 +99,11 @@ impl<S: Send + Sync + 'static> Router<S> {
         self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body) {
             Ok(request) => {
                 let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
+                let Call { context, max_response_len, place } = call;
                 Box::pin(on_own_task(async move {
-                    let answer = handler(state, call.context, request).await?;
-                    encode_answer::<M>(&answer, call.max_response_len)
+                    // Given back when the task is really gone, which may be after its cancellation.
+                    let _place = place;
+                    encode_answer::<M>(&handler(state, context, request).await?, max_response_len)
                 }))
             }
             Err(error) => refuse(&error),
@@ -138,6 +145,8 @@ impl Routes {
 pub(crate) struct Call {
     pub(crate) context: CallContext,
     pub(crate) max_response_len: usize,
+    /// The request's share of the server's bound, held while the handler works.
+    pub(crate) place: Place,
 }
 
 /// A handler at work; it yields the encoded response.

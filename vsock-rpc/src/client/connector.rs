@@ -8,12 +8,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::transport::{Addr, MemoryConnector};
-
-/// A byte stream that RPC can run over: any `AsyncRead + AsyncWrite` that can be sent between threads.
-pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
+use crate::transport::{Addr, ByteStream, MemoryConnector};
 
 /// Makes the connections of a [`Client`](super::Client): an [`Addr`], or a function that may put a
 /// layer of its own, such as TLS, around the stream.
@@ -31,7 +26,7 @@ impl Connector {
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = io::Result<T>> + Send + 'static,
-        T: ByteStream,
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let connect = move || -> Connecting {
             let connecting = connect();

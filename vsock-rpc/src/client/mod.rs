@@ -2,51 +2,118 @@
 
 mod builder;
 mod connector;
+mod dialer;
+mod driver;
 mod error;
+mod in_flight;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
 pub use self::builder::ClientBuilder;
-pub use self::connector::{ByteStream, Connector};
+pub use self::connector::Connector;
+use self::dialer::Dialer;
 pub use self::error::CallError;
-use crate::method::Method;
+use self::in_flight::Ticket;
+use crate::cbor::{self, EncodedRequest};
+use crate::method::{MAX_METHOD_NAME_LEN, Method};
 
 /// Calls the methods of one server.
 ///
-/// Clones are cheap and share one connection, made at the first call and again when it was lost.
+/// Clones are cheap and share one connection, made at the first call and again when it was lost. When the last
+/// clone and its last call are gone, the connection is closed.
+///
+/// A call makes at most one attempt to connect. After failures, further attempts pause for a growing while, inside
+/// the timeouts of the calls that wait for them; only a connection that answered a call resets the pause.
 #[derive(Clone)]
-pub struct Client {}
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dialer: Dialer,
+    in_flight: Arc<Semaphore>,
+}
 
 impl Client {
     /// A client of the server at an [`Addr`](crate::Addr), or behind any other [`Connector`].
-    fn new(_builder: ClientBuilder) -> Self {
-        Self {}
-    }
-
     pub fn builder(connector: impl Into<Connector>) -> ClientBuilder {
         ClientBuilder::new(connector.into())
     }
 
     /// Calls `M` and waits for the answer, for at most `timeout` in all: connecting, queueing and the handler.
     ///
-    /// The request is encoded before this returns. Dropping the future cancels the call: the server drops the
+    /// The request is encoded before this returns. Dropping the future cancels the call, and the server drops the
     /// handler.
     ///
     /// # Errors
     /// See [`CallError`]; [`CallError::may_have_run`] tells whether the call may be repeated blindly.
     pub fn call<M: Method>(
         &self,
-        _request: &M::Request,
-        _timeout: Duration,
+        request: &M::Request,
+        timeout: Duration,
     ) -> impl Future<Output = Result<M::Response, CallError>> + Send + use<M> {
-        async { todo!() }
+        const { assert!(!M::NAME.is_empty() && M::NAME.len() <= MAX_METHOD_NAME_LEN) };
+        let max_len = self.inner.dialer.limits().max_payload_len;
+        let encoded = cbor::encode_request(M::NAME, request, max_len);
+        let inner = Arc::clone(&self.inner);
+        async move {
+            let request = encoded.map_err(CallError::MalformedRequest)?;
+            let payload = inner.exchange(request, timeout).await?;
+            cbor::decode(&payload).map_err(CallError::MalformedResponse)
+        }
+    }
+
+    fn new(builder: ClientBuilder) -> Self {
+        let in_flight = Arc::new(Semaphore::new(builder.limits.max_in_flight));
+        Self { inner: Arc::new(Inner { dialer: Dialer::new(builder.connector, builder.limits), in_flight }) }
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").finish_non_exhaustive()
+        f.debug_struct("Client").field("target", self.inner.dialer.target()).finish_non_exhaustive()
     }
 }
+
+impl Inner {
+    async fn exchange(&self, request: EncodedRequest, timeout: Duration) -> Result<Bytes, CallError> {
+        let deadline = Instant::now() + timeout.min(MAX_TIMEOUT);
+        let begun = timeout_at(deadline, self.begin(request, deadline)).await;
+        let ticket = begun.map_err(|_elapsed| CallError::DeadlineExceeded { sent: false })??;
+        // On timeout the ticket is dropped, which cancels the call.
+        timeout_at(deadline, ticket).await.map_err(|_elapsed| CallError::DeadlineExceeded { sent: true })?
+    }
+
+    async fn begin(&self, mut request: EncodedRequest, deadline: Instant) -> Result<Ticket, CallError> {
+        let permit = Arc::clone(&self.in_flight).acquire_owned().await;
+        let mut permit = permit.expect("the semaphore is never closed");
+        loop {
+            let connection = self.dialer.connection(deadline).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(CallError::DeadlineExceeded { sent: false });
+            }
+            request.set_deadline_ms(milliseconds(left));
+            match connection.begin(&request, permit) {
+                Ok(ticket) => return Ok(ticket),
+                // The connection ended since it was looked up; the dialer's pause keeps this from spinning.
+                Err(returned) => permit = returned,
+            }
+        }
+    }
+}
+
+/// Rounded up: a call with less than a millisecond left still has a deadline that is not over.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// Longer timeouts are taken as this.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);

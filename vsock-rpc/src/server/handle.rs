@@ -1,15 +1,32 @@
-//! [`ServerHandle`]: ends a server.
+//! The accept loop, and [`ServerHandle`], which ends it.
 
-use crate::transport::Addr;
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::connection::Connection;
+use super::core::ServerCore;
+use crate::transport::{Addr, Backlog, Listener, Stream};
 
 /// A running server. Dropping the handle begins a graceful shutdown without waiting for it.
 #[derive(Debug)]
 #[must_use = "dropping the handle shuts the server down"]
 pub struct ServerHandle {
     local_addr: Option<Addr>,
+    shutdown: DropGuard,
+    accepting: JoinHandle<io::Result<()>>,
 }
 
 impl ServerHandle {
+    pub(super) fn spawn(core: Arc<ServerCore>, listener: Listener) -> Self {
+        let local_addr = listener.local_addr().cloned();
+        let shutdown = CancellationToken::new();
+        let accepting = tokio::spawn(accept_loop(core, listener, shutdown.clone()));
+        Self { local_addr, shutdown: shutdown.drop_guard(), accepting }
+    }
+
     /// Where the server listens, with the actual port; `None` in memory.
     #[must_use]
     pub fn local_addr(&self) -> Option<&Addr> {
@@ -19,14 +36,48 @@ impl ServerHandle {
     /// Stops accepting, tells every peer to go away, answers what is in flight within the drain timeout, and
     /// returns when no task of the server is left.
     pub async fn shutdown(self) {
-        todo!()
+        drop(self.shutdown);
+        // The result tells why the listener failed, if it did; that no longer matters.
+        let _ = self.accepting.await;
     }
 
     /// Waits until the server ends by itself, which it does only when its listener fails for good.
     ///
     /// # Errors
     /// Why the listener failed.
-    pub async fn wait(&mut self) -> std::io::Result<()> {
-        todo!()
+    pub async fn wait(&mut self) -> io::Result<()> {
+        (&mut self.accepting).await.map_err(io::Error::other)?
     }
+}
+
+async fn accept_loop(core: Arc<ServerCore>, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
+    let mut connections = JoinSet::new();
+    let mut backlog = Backlog::new(listener);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break Ok(()),
+            Some(_) = connections.join_next() => {}
+            accepted = backlog.accept() => match accepted {
+                Ok(stream) => admit(&core, stream, &shutdown, &mut connections),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    drop(backlog);
+    shutdown.cancel();
+    // Each connection bounds its own drain.
+    while connections.join_next().await.is_some() {}
+    ended
+}
+
+fn admit(core: &Arc<ServerCore>, stream: Stream, shutdown: &CancellationToken, connections: &mut JoinSet<()>) {
+    let peer = stream.peer().clone();
+    let connection = Connection::new(Arc::clone(core), stream, peer);
+    let Some(place) = core.admit_connection() else { return connection.refuse() };
+    let serving = connection.run(shutdown.clone());
+    connections.spawn(async move {
+        let _place = place;
+        serving.await;
+    });
 }

@@ -1,6 +1,7 @@
 //! Byte streams to run over: vsock, unix sockets, TCP, and memory.
 
 mod addr;
+mod backlog;
 mod listener;
 mod memory;
 mod stream;
@@ -8,9 +9,11 @@ mod unix;
 
 use std::io;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 pub use self::addr::{Addr, HostPort, ParseAddrError};
+pub(crate) use self::backlog::Backlog;
 pub use self::listener::Listener;
 pub use self::memory::MemoryConnector;
 pub use self::stream::{Peer, PeerAddr, PeerIdentity, Stream};
@@ -50,6 +53,11 @@ async fn connect_vsock(_cid: u32, _port: u32) -> io::Result<Stream> {
 fn vsock_unsupported() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "built without the feature `vsock`")
 }
+
+/// What RPC runs over.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 
 /// The most bytes that one write call passes to a transport: 16 KiB.
 pub const MAX_WRITE_LEN: usize = 16 * 1024;

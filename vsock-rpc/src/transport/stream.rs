@@ -58,9 +58,8 @@ impl From<UnixStream> for Stream {
 #[cfg(feature = "vsock")]
 impl From<tokio_vsock::VsockStream> for Stream {
     fn from(stream: tokio_vsock::VsockStream) -> Self {
-        let addr = stream
-            .peer_addr()
-            .map_or(PeerAddr::Unknown, |addr| PeerAddr::Vsock { cid: addr.cid(), port: addr.port() });
+        let addr =
+            stream.peer_addr().map_or(PeerAddr::Unknown, |addr| PeerAddr::Vsock { cid: addr.cid(), port: addr.port() });
         Self { kind: Kind::Vsock(stream), peer: Peer::new(addr) }
     }
 }

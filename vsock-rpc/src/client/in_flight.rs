@@ -1,0 +1,290 @@
+//! [`InFlight`]: the calls of one connection, shared by the callers and the task that drives it.
+//!
+//! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::CallError;
+use crate::cbor::EncodedRequest;
+use crate::frame::FrameKind;
+use crate::frame_io::put_frame;
+
+pub(super) type Reply = Result<Bytes, CallError>;
+
+/// The table, behind a lock that is held for moments only.
+#[derive(Default)]
+pub(super) struct InFlight {
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    calls: HashMap<u64, Call>,
+    phase: Phase,
+    last_id: u64,
+    /// Frames for the driver to write.
+    outgoing: BytesMut,
+    /// Bytes of frames made since the connection began, to compare with those written.
+    queued: u64,
+    driver: Option<Waker>,
+    /// Whether a call was ever answered on this connection.
+    was_useful: bool,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Open,
+    /// No new calls; those in flight may still be answered.
+    Leaving {
+        reason: Arc<str>,
+    },
+    Closed,
+}
+
+struct Call {
+    state: CallState,
+    /// Where the request begins in the stream of all bytes.
+    offset: u64,
+    /// The call's share of the client's bound. An abandoned call keeps it until the server has answered, or else a
+    /// caller that cancels could have the server work on any number.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+enum CallState {
+    Abandoned { since: Instant },
+    Replied(Reply),
+    Waiting(Option<Waker>),
+}
+
+/// What the driver sees of the table when it takes what is to be written.
+pub(super) struct Outlook {
+    pub(super) is_busy: bool,
+    pub(super) is_leaving: bool,
+}
+
+impl InFlight {
+    /// Queues a request. Gives the permit back if the connection takes no more calls.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        request: &EncodedRequest,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Ticket, OwnedSemaphorePermit> {
+        let mut table = self.lock();
+        if !matches!(table.phase, Phase::Open) {
+            return Err(permit);
+        }
+        table.last_id += 1;
+        let (request_id, offset) = (table.last_id, table.queued);
+        let state = CallState::Waiting(None);
+        table.calls.insert(request_id, Call { state, offset, permit: Some(permit) });
+        let driver = table.queue(FrameKind::Request, request_id, request.payload());
+        drop(table);
+        wake(driver);
+        Ok(Ticket { in_flight: Arc::clone(self), request_id, is_done: false })
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.lock().phase, Phase::Open)
+    }
+
+    pub(super) fn was_useful(&self) -> bool {
+        self.lock().was_useful
+    }
+
+    /// The client is gone: the connection ends once its last frames are written.
+    pub(super) fn leave(&self) {
+        let mut table = self.lock();
+        if let Phase::Open = table.phase {
+            table.phase = Phase::Leaving { reason: "the client was dropped".into() };
+        }
+        let driver = table.driver.take();
+        drop(table);
+        wake(driver);
+    }
+
+    /// For the driver: moves what is to be written, and remembers whom to wake for more.
+    pub(super) fn take_outgoing(&self, take: impl FnOnce(&mut BytesMut), cx: &mut Context<'_>) -> Outlook {
+        let mut table = self.lock();
+        if !table.outgoing.is_empty() {
+            take(&mut table.outgoing);
+        }
+        match &mut table.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            driver => *driver = Some(cx.waker().clone()),
+        }
+        Outlook { is_busy: !table.calls.is_empty(), is_leaving: matches!(table.phase, Phase::Leaving { .. }) }
+    }
+
+    /// For the driver: queues a frame of its own, to be taken at its next turn.
+    pub(super) fn queue_ping(&self, id: u64) {
+        let driver = self.lock().queue(FrameKind::Ping, id, &[]);
+        wake(driver);
+    }
+
+    /// For the driver: a reply came. `written` is how many bytes had been written by then.
+    pub(super) fn reply(&self, request_id: u64, reply: Reply, written: u64) -> Result<Option<Waker>, Violation> {
+        let mut table = self.lock();
+        let call = table.calls.get_mut(&request_id).ok_or(Violation::UnknownRequest)?;
+        if call.offset >= written {
+            return Err(Violation::UnknownRequest); // It is still on its way out.
+        }
+        let waker = match &mut call.state {
+            CallState::Replied(_) => return Err(Violation::DuplicateReply),
+            CallState::Abandoned { .. } => {
+                table.calls.remove(&request_id);
+                None
+            }
+            CallState::Waiting(waker) => {
+                let waker = waker.take();
+                call.state = CallState::Replied(reply);
+                call.permit = None;
+                waker
+            }
+        };
+        table.was_useful = true;
+        Ok(waker)
+    }
+
+    /// For the driver: the server serves nothing above `last_id`, and takes no further calls.
+    pub(super) fn go_away(&self, last_id: u64, reason: &Arc<str>) {
+        let mut table = self.lock();
+        if let Phase::Open | Phase::Leaving { .. } = table.phase {
+            table.phase = Phase::Leaving { reason: Arc::clone(reason) };
+        }
+        let wakers = table.lose(|id, _| (id > last_id).then_some(false), reason);
+        drop(table);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// For the driver: the connection is gone, with everything in flight.
+    pub(super) fn close(&self, reason: Arc<str>, written: u64) {
+        let mut table = self.lock();
+        let reason = match std::mem::replace(&mut table.phase, Phase::Closed) {
+            Phase::Closed => return,
+            Phase::Leaving { reason } => reason,
+            Phase::Open => reason,
+        };
+        let wakers = table.lose(|_, offset| Some(offset < written), &reason);
+        table.outgoing = BytesMut::new();
+        table.driver = None;
+        drop(table);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// For the driver: whether the server has left an abandoned call unanswered since before `limit`.
+    pub(super) fn has_forgotten(&self, limit: Instant) -> bool {
+        let is_forgotten = |call: &Call| matches!(call.state, CallState::Abandoned { since } if since < limit);
+        self.lock().calls.values().any(is_forgotten)
+    }
+
+    fn abandon(&self, request_id: u64) {
+        let mut table = self.lock();
+        let Some(call) = table.calls.get_mut(&request_id) else { return };
+        if let CallState::Replied(_) = call.state {
+            table.calls.remove(&request_id);
+            return;
+        }
+        call.state = CallState::Abandoned { since: Instant::now() };
+        let driver = table.queue(FrameKind::Cancel, request_id, &[]);
+        drop(table);
+        wake(driver);
+    }
+
+    fn poll_reply(&self, request_id: u64, cx: &mut Context<'_>) -> Poll<Reply> {
+        let mut table = self.lock();
+        let call = table.calls.get_mut(&request_id).expect("a call is in the table until its ticket is done");
+        if let CallState::Waiting(waker) = &mut call.state {
+            match waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                None => *waker = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        match table.calls.remove(&request_id).map(|call| call.state) {
+            Some(CallState::Replied(reply)) => Poll::Ready(reply),
+            _ => unreachable!("only a ticket's drop abandons its call"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // No code of others runs under the lock, so that a poisoned table is still a whole one.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn queue(&mut self, kind: FrameKind, request_id: u64, payload: &[u8]) -> Option<Waker> {
+        let before = self.outgoing.len();
+        put_frame(&mut self.outgoing, kind, request_id, payload);
+        self.queued += (self.outgoing.len() - before) as u64;
+        self.driver.take()
+    }
+
+    /// Ends the calls for which `was_sent` has an answer.
+    fn lose(&mut self, was_sent: impl Fn(u64, u64) -> Option<bool>, reason: &Arc<str>) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        self.calls.retain(|id, call| {
+            let Some(sent) = was_sent(*id, call.offset) else { return true };
+            match &mut call.state {
+                CallState::Abandoned { .. } => return false,
+                CallState::Replied(_) => {}
+                CallState::Waiting(waker) => {
+                    wakers.extend(waker.take());
+                    call.state = CallState::Replied(Err(CallError::Disconnected { sent, reason: Arc::clone(reason) }));
+                    call.permit = None;
+                }
+            }
+            true
+        });
+        wakers
+    }
+}
+
+/// A call in flight. Dropping it before the reply cancels the call.
+pub(super) struct Ticket {
+    in_flight: Arc<InFlight>,
+    request_id: u64,
+    is_done: bool,
+}
+
+impl Future for Ticket {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        let polled = self.in_flight.poll_reply(self.request_id, cx);
+        self.is_done = polled.is_ready();
+        polled
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.in_flight.abandon(self.request_id);
+        }
+    }
+}
+
+/// What a server must not reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Violation {
+    #[error("the server answered a request twice")]
+    DuplicateReply,
+    #[error("the server answered a request that was not made")]
+    UnknownRequest,
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

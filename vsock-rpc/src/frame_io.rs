@@ -1,0 +1,175 @@
+//! [`FrameIo`]: frames over a byte stream, polled, with the memory and the time of both directions bounded.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::codec::Decoder;
+
+use crate::codec::FrameCodec;
+use crate::frame::{Frame, FrameError, FrameHeader, FrameKind};
+use crate::transport::MAX_WRITE_LEN;
+
+/// A byte stream with a codec, what has arrived of the next frames, and what waits to be written.
+///
+/// Reads go through a buffer on the stack, so that an idle connection holds no memory and a busy one holds what has
+/// arrived, whatever its headers claim.
+pub(crate) struct FrameIo<T> {
+    io: T,
+    codec: FrameCodec,
+    input: BytesMut,
+    output: BytesMut,
+    needs_flush: bool,
+    /// Bytes written since the connection began.
+    written: u64,
+    /// Since when part of a frame waits for its rest.
+    partial_since: Option<Instant>,
+    /// Since when the peer has not taken a piece of [`MAX_WRITE_LEN`].
+    blocked_since: Option<Instant>,
+    taken_of_piece: usize,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
+    pub(crate) fn new(io: T, max_payload_len: usize) -> Self {
+        Self {
+            io,
+            codec: FrameCodec::new(max_payload_len),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            needs_flush: false,
+            written: 0,
+            partial_since: None,
+            blocked_since: None,
+            taken_of_piece: 0,
+        }
+    }
+
+    /// Queues a frame whose payload is known to be within the limits.
+    pub(crate) fn queue(&mut self, kind: FrameKind, request_id: u64, payload: &[u8]) {
+        put_frame(&mut self.output, kind, request_id, payload);
+    }
+
+    /// Queues bytes that are whole frames, and empties `frames`.
+    pub(crate) fn queue_all(&mut self, frames: &mut BytesMut) {
+        if self.output.is_empty() {
+            std::mem::swap(&mut self.output, frames);
+        } else {
+            self.output.extend_from_slice(frames);
+        }
+        frames.clear();
+    }
+
+    /// How many bytes wait to be written.
+    pub(crate) fn queued(&self) -> usize {
+        self.output.len()
+    }
+
+    /// How many bytes were written since the connection began.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes what is queued, in pieces; ready when all of it is written and flushed.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            let piece = &self.output[..self.output.len().min(MAX_WRITE_LEN)];
+            match Pin::new(&mut self.io).poll_write(cx, piece) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(len)) => self.note_written(len),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.blocked_since.get_or_insert_with(Instant::now);
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.needs_flush {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.needs_flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once. `Ok(0)` is the end of the stream.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = [MaybeUninit::uninit(); READ_LEN];
+        let mut buf = ReadBuf::uninit(&mut scratch);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        self.input.extend_from_slice(buf.filled());
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// The next frame that has arrived whole.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let frame = self.codec.decode(&mut self.input)?;
+        if frame.is_some() || !self.codec.is_inside_frame(&self.input) {
+            self.partial_since = None;
+        } else {
+            self.partial_since.get_or_insert_with(Instant::now);
+        }
+        if self.input.is_empty() && self.input.capacity() > IDLE_CAPACITY {
+            self.input = BytesMut::new();
+        }
+        Ok(frame)
+    }
+
+    /// Whether the stream ended inside a frame, once it ended.
+    pub(crate) fn is_inside_frame(&self) -> bool {
+        self.codec.is_inside_frame(&self.input)
+    }
+
+    /// While nothing is read, a frame that stays incomplete is not the peer's fault.
+    pub(crate) fn pause_reading(&mut self) {
+        self.partial_since = None;
+    }
+
+    /// When the peer will have been too slow, in either direction.
+    pub(crate) fn stalls_at(&self, frame_timeout: Duration, write_timeout: Duration) -> Option<Instant> {
+        let frame = self.partial_since.map(|since| since + frame_timeout);
+        let write = self.blocked_since.map(|since| since + write_timeout);
+        frame.into_iter().chain(write).min()
+    }
+
+    /// Tells the peer that nothing more will be written.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    /// Forgets what has arrived.
+    pub(crate) fn discard_input(&mut self) {
+        self.input = BytesMut::new();
+    }
+
+    fn note_written(&mut self, len: usize) {
+        self.output.advance(len);
+        self.written += len as u64;
+        self.needs_flush = true;
+        self.taken_of_piece += len;
+        // Only a whole piece counts as progress: a peer that takes a byte now and then is a slow reader.
+        if self.taken_of_piece >= MAX_WRITE_LEN || self.output.is_empty() {
+            self.taken_of_piece = 0;
+            self.blocked_since = None;
+        }
+        if self.output.is_empty() {
+            if self.output.capacity() > IDLE_CAPACITY { self.output = BytesMut::new() } else { self.output.clear() }
+        }
+    }
+}
+
+/// Appends a frame whose payload is known to be within the limits.
+pub(crate) fn put_frame(output: &mut BytesMut, kind: FrameKind, request_id: u64, payload: &[u8]) {
+    let payload_len = u32::try_from(payload.len()).expect("payloads are bounded far below 4 GiB");
+    let header = FrameHeader { kind, payload_len, request_id };
+    output.reserve(FrameHeader::LEN + payload.len());
+    output.extend_from_slice(&header.to_bytes());
+    output.extend_from_slice(payload);
+}
+
+const READ_LEN: usize = 16 * 1024;
+/// What an empty buffer may keep for the next frame.
+const IDLE_CAPACITY: usize = 32 * 1024;

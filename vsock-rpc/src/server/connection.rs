@@ -1,0 +1,318 @@
+//! [`Connection`]: one peer's requests, from bytes to answers, on one task.
+//!
+//! Each turn writes what waits, collects answers, then reads. Answers that the peer does not take hold up the
+//! other two: a slow reader stops being read from, and is closed when it takes too little for too long.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::core::ServerCore;
+use super::in_flight::{InFlight, Outcome, deadline_exceeded};
+use crate::alarm::Alarm;
+use crate::cbor;
+use crate::frame::{Frame, FrameError, FrameKind};
+use crate::frame_io::FrameIo;
+use crate::goaway;
+use crate::method::CallContext;
+use crate::remote_error::{RemoteError, code};
+use crate::router::Call;
+use crate::transport::Peer;
+
+pub(super) struct Connection<T> {
+    core: Arc<ServerCore>,
+    peer: Arc<Peer>,
+    frames: FrameIo<T>,
+    in_flight: InFlight,
+    phase: Phase,
+    /// The highest request id seen: ids rise, so that none can come twice.
+    last_id: u64,
+    /// When bytes came last; deadlines count from here.
+    last_read: Instant,
+    last_answered: Instant,
+    alarm: Alarm,
+}
+
+enum Phase {
+    Open,
+    /// A GoAway is sent: what was accepted is still answered, nothing new is accepted.
+    Draining,
+    /// The last bytes are being written. Then the peer's are discarded until it closes, because closing with bytes
+    /// unread can destroy those that it has not read yet.
+    Closing {
+        until: Instant,
+        discarded: usize,
+        is_shut_down: bool,
+    },
+}
+
+enum Turn {
+    Again,
+    End,
+    Wait,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    pub(super) fn new(core: Arc<ServerCore>, io: T, peer: Peer) -> Self {
+        Self {
+            frames: FrameIo::new(io, core.limits.max_payload_len),
+            core,
+            peer: Arc::new(peer),
+            in_flight: InFlight::default(),
+            phase: Phase::Open,
+            last_id: 0,
+            last_read: Instant::now(),
+            last_answered: Instant::now(),
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Serves until the connection ends; from the moment that `shutdown` is cancelled, drains.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        tokio::select! {
+            biased;
+            () = poll_fn(|cx| self.poll(cx)) => return,
+            () = shutdown.cancelled() => self.go_away(goaway::SHUTTING_DOWN, "the server is shutting down"),
+        }
+        let drain_timeout = self.core.limits.drain_timeout;
+        // Dropping what is left after that ends its handlers.
+        let _ = tokio::time::timeout(drain_timeout, poll_fn(|cx| self.poll(cx))).await;
+    }
+
+    /// Turns the peer away at once, if it takes the few bytes that say so.
+    pub(super) fn refuse(mut self) {
+        let message = "the server has too many connections".to_owned();
+        self.frames.queue(FrameKind::GoAway, 0, &goaway::payload(goaway::TOO_MANY_CONNECTIONS, message));
+        // A courtesy, for which nobody waits.
+        let _ = self.frames.poll_write(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURNS_PER_POLL {
+            match self.turn(cx) {
+                Turn::Again => {}
+                Turn::End => return Poll::Ready(()),
+                Turn::Wait => return Poll::Pending,
+            }
+        }
+        // A busy peer must not keep the others from this thread.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
+        let all_written = match self.frames.poll_write(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(_)) => return Turn::End,
+            Poll::Pending => false,
+        };
+        if self.alarm.has_passed(self.next_timeout(), cx) {
+            return self.on_timeout();
+        }
+        if let Phase::Closing { .. } = self.phase {
+            return if all_written { self.poll_close(cx) } else { Turn::Wait };
+        }
+        if all_written && self.is_drained() {
+            self.begin_close();
+            return Turn::Again;
+        }
+        self.collect_answers(cx);
+        match self.take_frames(cx) {
+            // Nothing else would bring the task back to what was queued just now.
+            Turn::Wait if all_written && self.frames.queued() > 0 => Turn::Again,
+            turn => turn,
+        }
+    }
+
+    /// Queues finished answers while the peer takes them.
+    fn collect_answers(&mut self, cx: &mut Context<'_>) {
+        let mut answered = false;
+        while self.frames.queued() < MAX_QUEUED {
+            let Some((request_id, outcome)) = self.in_flight.poll_answer(cx) else { break };
+            self.answer(request_id, outcome);
+            answered = true;
+        }
+        if answered {
+            self.last_answered = Instant::now();
+        }
+    }
+
+    fn take_frames(&mut self, cx: &mut Context<'_>) -> Turn {
+        for taken in 0..FRAMES_PER_TURN {
+            if self.frames.queued() >= MAX_QUEUED {
+                self.frames.pause_reading();
+                return if taken == 0 { Turn::Wait } else { Turn::Again };
+            }
+            match self.frames.next_frame() {
+                Ok(Some(frame)) => self.on_frame(frame, cx),
+                // Answers and handlers that just began come before more bytes.
+                Ok(None) if taken > 0 => return Turn::Again,
+                Ok(None) => return self.read(cx),
+                Err(error) => self.on_frame_error(&error),
+            }
+            if let Phase::Closing { .. } = self.phase {
+                break;
+            }
+        }
+        Turn::Again
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Turn {
+        match self.frames.poll_read(cx) {
+            // Nobody is left to answer: the handlers end with the connection.
+            Poll::Ready(Ok(0) | Err(_)) => Turn::End,
+            Poll::Ready(Ok(_)) => {
+                self.last_read = Instant::now();
+                Turn::Again
+            }
+            Poll::Pending => Turn::Wait,
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame, cx: &mut Context<'_>) {
+        match frame.kind {
+            FrameKind::Request => self.on_request(&frame, cx),
+            FrameKind::Cancel => self.in_flight.cancel(frame.request_id),
+            FrameKind::Ping => self.frames.queue(FrameKind::Pong, frame.request_id, &[]),
+            FrameKind::GoAway => self.phase = Phase::Draining,
+            FrameKind::Error | FrameKind::Pong | FrameKind::Response => {
+                self.abort(goaway::PROTOCOL_ERROR, format!("a client sends no {:?}", frame.kind));
+            }
+        }
+    }
+
+    fn on_request(&mut self, frame: &Frame, cx: &mut Context<'_>) {
+        let request_id = frame.request_id;
+        if request_id <= self.last_id {
+            return self.abort(goaway::PROTOCOL_ERROR, "request ids must rise".to_owned());
+        }
+        if let Phase::Draining = self.phase {
+            return; // The GoAway disowned it already.
+        }
+        self.last_id = request_id;
+        match self.serve(request_id, &frame.payload, cx) {
+            Ok(None) => {}
+            Ok(Some(outcome)) => self.answer(request_id, outcome),
+            Err(refusal) => self.answer(request_id, Err(refusal)),
+        }
+    }
+
+    /// Starts the handler; `Err` if there is none to start, `Ok(Some)` if it answered at once.
+    fn serve(&mut self, request_id: u64, payload: &[u8], cx: &mut Context<'_>) -> Result<Option<Outcome>, RemoteError> {
+        let limits = &self.core.limits;
+        if self.in_flight.len() >= limits.max_in_flight {
+            return Err(overloaded("this connection has too many requests in flight"));
+        }
+        let place =
+            self.core.admit_request().ok_or_else(|| overloaded("the server has too many requests in flight"))?;
+        let parts = cbor::split_request(payload)
+            .map_err(|error| RemoteError::new(code::MALFORMED_REQUEST, error.to_string()))?;
+        let (method, serve) = self.core.routes.find(parts.method).ok_or_else(|| {
+            RemoteError::new(code::UNKNOWN_METHOD, format!("there is no method {:?} here", parts.method))
+        })?;
+        let deadline = self.last_read + Duration::from_millis(parts.deadline_ms).min(limits.max_deadline);
+        if deadline <= Instant::now() {
+            return Err(deadline_exceeded());
+        }
+        let context = CallContext { deadline, method, peer: Arc::clone(&self.peer), request_id };
+        let call = Call { context, max_response_len: limits.max_payload_len, place };
+        Ok(self.in_flight.start(request_id, deadline, || serve(call, parts.body), cx))
+    }
+
+    fn answer(&mut self, request_id: u64, outcome: Outcome) {
+        match outcome {
+            Ok(payload) => self.frames.queue(FrameKind::Response, request_id, &payload),
+            Err(error) => self.frames.queue(FrameKind::Error, request_id, &goaway::encode_error(&error)),
+        }
+    }
+
+    fn on_frame_error(&mut self, error: &FrameError) {
+        // The codec knows no transport, so its errors are all broken rules, which have a reason.
+        self.abort(goaway::reason_of(error).unwrap_or(goaway::PROTOCOL_ERROR), error.to_string());
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        if let Phase::Closing { until, .. } = self.phase {
+            return Some(until);
+        }
+        let limits = &self.core.limits;
+        let stalled = self.frames.stalls_at(limits.frame_timeout, limits.write_timeout);
+        let is_idle = self.in_flight.is_empty() && self.frames.queued() == 0;
+        let idle = is_idle.then(|| self.last_read.max(self.last_answered) + limits.idle_timeout);
+        stalled.into_iter().chain(idle).min()
+    }
+
+    fn on_timeout(&mut self) -> Turn {
+        let limits = &self.core.limits;
+        if let Phase::Closing { .. } = self.phase {
+            return Turn::End;
+        }
+        if self.frames.stalls_at(limits.frame_timeout, limits.write_timeout).is_some_and(|at| at <= Instant::now()) {
+            self.abort(goaway::TOO_SLOW, "a frame was sent, or answers were taken, too slowly".to_owned());
+        } else {
+            self.go_away(goaway::IDLE, "the connection was idle");
+        }
+        Turn::Again
+    }
+
+    /// Accepts nothing more, and tells so.
+    fn go_away(&mut self, reason: &'static str, message: &str) {
+        if let Phase::Open = self.phase {
+            self.frames.queue(FrameKind::GoAway, self.last_id, &goaway::payload(reason, message.to_owned()));
+            self.phase = Phase::Draining;
+        }
+    }
+
+    /// Drops everything in flight: the peer broke a rule, or cannot be waited for.
+    fn abort(&mut self, reason: &'static str, message: String) {
+        self.in_flight.clear();
+        self.frames.queue(FrameKind::GoAway, self.last_id, &goaway::payload(reason, message));
+        self.begin_close();
+    }
+
+    fn begin_close(&mut self) {
+        self.frames.discard_input();
+        self.phase = Phase::Closing { until: Instant::now() + CLOSE_TIMEOUT, discarded: 0, is_shut_down: false };
+    }
+
+    fn is_drained(&self) -> bool {
+        matches!(self.phase, Phase::Draining) && self.in_flight.is_empty() && self.frames.queued() == 0
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Turn {
+        let Phase::Closing { discarded, is_shut_down, .. } = &mut self.phase else { return Turn::End };
+        if !*is_shut_down {
+            match self.frames.poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => *is_shut_down = true,
+                Poll::Ready(Err(_)) => return Turn::End,
+                Poll::Pending => return Turn::Wait,
+            }
+        }
+        match self.frames.poll_read(cx) {
+            Poll::Ready(Ok(0) | Err(_)) => Turn::End,
+            Poll::Ready(Ok(len)) => {
+                self.frames.discard_input();
+                *discarded += len;
+                if *discarded > MAX_DISCARDED { Turn::End } else { Turn::Again }
+            }
+            Poll::Pending => Turn::Wait,
+        }
+    }
+}
+
+fn overloaded(message: &'static str) -> RemoteError {
+    RemoteError::new(code::OVERLOADED, message)
+}
+
+/// Above this many bytes unwritten, no further answer is collected and nothing is read. One answer may exceed it.
+const MAX_QUEUED: usize = 64 * 1024;
+const FRAMES_PER_TURN: usize = 64;
+const TURNS_PER_POLL: usize = 16;
+/// How long the last bytes of a connection may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_DISCARDED: usize = 1024 * 1024;

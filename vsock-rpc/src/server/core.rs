@@ -1,0 +1,30 @@
+//! What all connections of a server share: methods, limits, and how many of each thing there are.
+
+use std::sync::Arc;
+
+use super::builder::ServerLimits;
+use crate::gauge::{Gauge, Place};
+use crate::router::Routes;
+
+pub(super) struct ServerCore {
+    pub(super) routes: Arc<Routes>,
+    pub(super) limits: ServerLimits,
+    connections: Gauge,
+    requests: Gauge,
+}
+
+impl ServerCore {
+    pub(super) fn new(routes: Arc<Routes>, limits: ServerLimits) -> Self {
+        Self { routes, limits, connections: Gauge::default(), requests: Gauge::default() }
+    }
+
+    /// A place for one more connection, unless all are taken.
+    pub(super) fn admit_connection(&self) -> Option<Place> {
+        self.connections.admit(self.limits.max_connections)
+    }
+
+    /// A place for one more request, unless all are taken.
+    pub(super) fn admit_request(&self) -> Option<Place> {
+        self.requests.admit(self.limits.max_in_flight_total)
+    }
+}
