@@ -1,0 +1,90 @@
+//! Why a command failed, sorted by whose fault it is.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use signer_protocol::client::ClientError;
+use thiserror::Error;
+
+use crate::key_policy::KeyPolicyError;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// The parent did not do what was asked.
+    #[error("{}", with_sources(.0))]
+    Client(#[from] ClientError),
+    /// A file above its size limit.
+    #[error("{} is longer than {max} bytes", path.display())]
+    FileTooLong { path: PathBuf, max: u64 },
+    /// Values that make no key policy.
+    #[error(transparent)]
+    KeyPolicy(#[from] KeyPolicyError),
+    /// A file without what it should hold.
+    #[error("{}: {detail}", path.display())]
+    Malformed { path: PathBuf, detail: String },
+    /// The command needs a parent.
+    #[error("this command needs --url")]
+    NoUrl,
+    /// Some stored keys cannot be read.
+    #[error("{count} stored keys cannot be read by the parent")]
+    UnreadableKeys { count: usize },
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// Standard output does not take the result.
+    #[error("cannot write the result: {0}")]
+    Unwritable(#[from] io::Error),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(error) => client_exit_code(error),
+            Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
+            Self::NoUrl => USAGE,
+            Self::UnreadableKeys { .. } | Self::Unreadable { .. } | Self::Unwritable(_) => UNREADABLE,
+        }
+    }
+
+    /// The kind of failure in one word, as the exit code says it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.exit_code() {
+            REFUSED => "refused",
+            MALFORMED => "malformed",
+            USAGE => "usage",
+            _ => "unreadable",
+        }
+    }
+}
+
+/// By status: the request's fault is malformed input, a considered "no" is a refusal, all else is out of reach.
+fn client_exit_code(error: &ClientError) -> u8 {
+    match error {
+        ClientError::MalformedInput { .. } => MALFORMED,
+        ClientError::Problem(problem) => match problem.status {
+            400 | 413 | 415 | 422 => MALFORMED,
+            403 | 404 | 502 => REFUSED,
+            _ => UNREADABLE,
+        },
+        _ => UNREADABLE,
+    }
+}
+
+/// An error and what is behind it.
+fn with_sources(error: &dyn std::error::Error) -> impl fmt::Display {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+pub(crate) const REFUSED: u8 = 1;
+pub(crate) const MALFORMED: u8 = 2;
+pub(crate) const UNREADABLE: u8 = 3;
+pub(crate) const USAGE: u8 = 64;

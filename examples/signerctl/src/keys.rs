@@ -1,0 +1,69 @@
+//! `keys`: generate, list, show.
+
+use std::fmt::Write as _;
+use std::io::Read;
+
+use signer_protocol::client::{KeyAnswer, KeyPage};
+use signer_protocol::record::MAX_POLICY_LEN;
+
+use crate::arguments::{KeysCommand, ParentArguments};
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+use crate::service;
+
+pub(crate) async fn execute(
+    command: KeysCommand,
+    parent: &ParentArguments,
+    stdin: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let client = service::client(parent)?;
+    match command {
+        KeysCommand::Generate { family, policy } => {
+            let policy = files::read(&policy, stdin, MAX_POLICY_LEN as u64)?;
+            let key = client.create_key(&family, &policy).await?;
+            output.result(&key, || describe(&key))
+        }
+        KeysCommand::List => {
+            let page = client.list_keys().await?;
+            output.result(&page, || table(&page))?;
+            match page.unreadable.len() {
+                0 => Ok(()),
+                count => Err(Failure::UnreadableKeys { count }),
+            }
+        }
+        KeysCommand::Show { id } => {
+            let key = client.show_key(&id).await?;
+            output.result(&key, || describe(&key))
+        }
+    }
+}
+
+fn describe(key: &KeyAnswer) -> String {
+    let mut lines = vec![
+        format!("id             {}", key.id),
+        format!("family         {}", key.family),
+        format!("curve          {}", key.curve.as_str()),
+        format!("public key     {}", hex::encode(&key.public_key)),
+        format!("address        {}", key.address),
+        format!("revision       {}", key.revision),
+        format!("record digest  {}", key.record_digest),
+    ];
+    if let Some(document) = &key.birth_document {
+        lines.push(format!("birth document {} bytes (--json prints it)", document.len()));
+    }
+    lines.join("\n")
+}
+
+fn table(page: &KeyPage) -> String {
+    let mut text = format!("{:<32}  {:<8}  ADDRESS", "ID", "FAMILY");
+    for key in &page.keys {
+        // Writing to a String never fails.
+        let _ = write!(text, "\n{:<32}  {:<8}  {}", key.id, key.family, key.address);
+    }
+    for key in &page.unreadable {
+        let _ = write!(text, "\n{:<32}  cannot be read: {}", key.id, key.detail);
+    }
+    text
+}

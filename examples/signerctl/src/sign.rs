@@ -1,0 +1,61 @@
+//! `sign`: has a key sign a transaction.
+
+use std::io::Read;
+
+use chain_signers::Encoding;
+use signer_protocol::method::MAX_TRANSACTION_LEN;
+
+use crate::arguments::{ParentArguments, SignArguments};
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+use crate::service;
+
+pub(crate) async fn execute(
+    arguments: SignArguments,
+    parent: &ParentArguments,
+    stdin: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let SignArguments { key, encoding, chain_id, transaction: path } = arguments;
+    let client = service::client(parent)?;
+    // Room for a binary transaction written as hex.
+    let bytes = files::read(&path, stdin, 2 * MAX_TRANSACTION_LEN as u64 + 16)?;
+    let transaction = match Encoding::from(encoding) {
+        Encoding::Binary => from_hex(&bytes)
+            .map_err(|error| Failure::Malformed { path, detail: error.to_string() })?
+            .unwrap_or(bytes),
+        _ => bytes,
+    };
+    let signed = client.sign(&key, encoding.into(), &transaction, chain_id.as_deref()).await?;
+    output.result(&signed, || {
+        format!(
+            "signed transaction  0x{}\ntransaction id      {}\nsummary             {}\nallowed by rule     {}",
+            hex::encode(&signed.signed_transaction),
+            signed.transaction_id,
+            signed.summary,
+            signed.rule
+        )
+    })
+}
+
+/// The bytes of `0x` and hex, if that is how they are written. No chain's binary transactions begin with these two
+/// characters.
+fn from_hex(bytes: &[u8]) -> Result<Option<Vec<u8>>, hex::FromHexError> {
+    match bytes.trim_ascii().strip_prefix(b"0x") {
+        Some(digits) => hex::decode(digits).map(Some),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_transactions_are_taken_as_they_are_or_as_hex() {
+        assert_eq!(from_hex(b" 0x02c0\n"), Ok(Some(vec![0x02, 0xc0])));
+        assert_eq!(from_hex(&[0x02, 0xc0]), Ok(None));
+        assert!(from_hex(b"0x02c").is_err());
+    }
+}
