@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The examples of the README use both chains, so it is the documentation wherever both are on, as on docs.rs.
+#![cfg_attr(all(feature = "evm", feature = "solana"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "evm", feature = "solana")),
+    doc = "Keys, chains and policy that an enclave can trust. The README says it all; it is shown here with all features."
+)]
 #![forbid(unsafe_code)]
 
 mod amount;

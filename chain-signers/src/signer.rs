@@ -96,12 +96,12 @@ impl Registry {
 
     /// The chains whose features are on.
     pub fn with_enabled_chains() -> Self {
-        #[cfg_attr(not(any(feature = "evm", feature = "solana")), allow(unused_mut, reason = "no chain is enabled"))]
-        let mut chains: Vec<Arc<dyn Chain>> = Vec::new();
-        #[cfg(feature = "evm")]
-        chains.push(Arc::new(crate::evm::Evm));
-        #[cfg(feature = "solana")]
-        chains.push(Arc::new(crate::solana::Solana));
+        let chains: Vec<Arc<dyn Chain>> = Vec::from([
+            #[cfg(feature = "evm")]
+            Arc::new(crate::evm::Evm) as Arc<dyn Chain>,
+            #[cfg(feature = "solana")]
+            Arc::new(crate::solana::Solana) as Arc<dyn Chain>,
+        ]);
         Self { chains: chains.into_iter().map(|chain| (chain.namespace().to_owned(), chain)).collect() }
     }
 
