@@ -96,13 +96,12 @@ impl Registry {
 
     /// The chains whose features are on.
     pub fn with_enabled_chains() -> Self {
-        let chains: Vec<Arc<dyn Chain>> = Vec::from([
-            #[cfg(feature = "evm")]
-            Arc::new(crate::evm::Evm) as Arc<dyn Chain>,
-            #[cfg(feature = "solana")]
-            Arc::new(crate::solana::Solana) as Arc<dyn Chain>,
-        ]);
-        Self { chains: chains.into_iter().map(|chain| (chain.namespace().to_owned(), chain)).collect() }
+        let registry = Self::new();
+        #[cfg(feature = "evm")]
+        let registry = registry.with(crate::evm::Evm);
+        #[cfg(feature = "solana")]
+        let registry = registry.with(crate::solana::Solana);
+        registry
     }
 
     /// Adds a chain.
@@ -121,6 +120,12 @@ impl Registry {
                 Ok(())
             }
         }
+    }
+
+    #[cfg(any(feature = "evm", feature = "solana"))]
+    fn with(mut self, chain: impl Chain + 'static) -> Self {
+        self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
+        self
     }
 
     /// The chain of a namespace.
