@@ -1,5 +1,6 @@
 //! The `eip155` chains against published transactions, and what is refused.
 #![cfg(feature = "evm")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! What must hold for every `eip155` transaction.
 #![cfg(feature = "evm")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Solana's legacy messages against the SDK's own fixture and serializer, and what is refused.
 #![cfg(feature = "solana")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::sync::Arc;
 
