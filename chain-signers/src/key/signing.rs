@@ -99,6 +99,19 @@ impl SigningKey {
         secret
     }
 
+    /// Signs a fixed message and verifies it: shows that this machine computes with this curve and key.
+    ///
+    /// What was signed is a constant of this crate and is dropped, so no signature comes out.
+    ///
+    /// # Errors
+    /// [`SignError::Fault`] if the machine miscalculated.
+    pub fn pairwise_consistency_test(&self) -> Result<(), SignError> {
+        match self.curve() {
+            Curve::Secp256k1 => self.sign_prehash(&[0x5a; 32]).map(drop),
+            Curve::Ed25519 => self.sign(&SigningPayload::message(b"chain-signers self-test".to_vec())).map(drop),
+        }
+    }
+
     /// Signs a payload of the kind that the curve signs, and verifies the signature.
     pub(crate) fn sign(&self, payload: &SigningPayload) -> Result<Signature, SignError> {
         match (&self.0, payload.sighash()) {
@@ -140,7 +153,14 @@ impl PartialEq for SigningKey {
 
 impl Eq for SigningKey {}
 
-impl ZeroizeOnDrop for SigningKey {} // both inner keys overwrite themselves when dropped
+impl ZeroizeOnDrop for SigningKey {}
+
+/// Stops compiling if a dependency's feature is lost that makes an inner key overwrite itself.
+const _: fn() = || {
+    fn overwrites_itself<T: ZeroizeOnDrop>() {}
+    overwrites_itself::<k256::ecdsa::SigningKey>();
+    overwrites_itself::<ed25519_dalek::SigningKey>();
+};
 
 /// Recovering the public key from r, s, the recovery id and the hash inverts the verification equation: the result is
 /// the signer's key exactly if the signature verifies *and* the recovery id is right. So one recovery checks both.
