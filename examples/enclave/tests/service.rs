@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chain_signers::{Encoding, evm};
 use enclave::{Configuration, RelayTransport, Service, ServiceError, boot};
 use kms_enclave_client::sim::{AdminClient, KmsSimulator};
-use kms_enclave_client::{BoxFuture, ByteStream, Credentials, KeyArn, TlsRoots, Transport};
+use kms_enclave_client::{BoxFuture, ByteStream, Credentials, KeyArn, TcpTransport, Transport};
 use nsm_attest::sim::{self, Authority, SimulatedNsm};
 use nsm_attest::{Clock, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
 use signer_protocol::code;
@@ -22,7 +22,7 @@ async fn a_generated_key_signs_what_its_policy_allows() {
     let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
     let signed = world.service.sign(&request(&key, REFERENCE)).await.unwrap();
     let recovered = evm::recover_sender(&signed.signed_transaction).unwrap();
-    assert_eq!(recovered.sender, key.description.address);
+    assert_eq!(recovered, key.description.address);
     assert_eq!(signed.rule, "reference");
     assert_eq!(world.service.describe_key(&key.record).await.unwrap(), key.description);
 }
@@ -123,7 +123,7 @@ async fn the_parent_gets_no_data_key_without_attestation() {
     let world = World::new().await;
     let parent = world.admin(world.parent_credentials());
     let context = std::collections::BTreeMap::from([("purpose".to_owned(), "record-v1".to_owned())]);
-    let refused = parent.generate_data_key(&world.kms_key, &context).await.unwrap_err();
+    let refused = parent.generate_data_key_without_recipient(&world.kms_key, &context).await.unwrap_err();
     assert!(refused.to_string().contains("AccessDenied"), "{refused}");
 }
 
@@ -226,7 +226,7 @@ impl World {
         let authority = Authority::generate(Clock::system().now()).unwrap();
         let kms = KmsSimulator::builder("us-east-1", ACCOUNT)
             .attestation_anchor(authority.trust_anchor())
-            .credentials(credentials(ADMIN_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/kms-administrator"))
+            .administrator(credentials(ADMIN_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/kms-administrator"))
             .credentials(credentials(PARENT_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/signer-parent"))
             .start()
             .await
@@ -318,8 +318,8 @@ impl Transport for Counted {
 }
 
 fn admin(kms: &KmsSimulator, credentials: Credentials) -> AdminClient {
-    let roots = TlsRoots::from_der([kms.tls_root_der()]).unwrap();
-    AdminClient::new("us-east-1", kms.local_addr(), roots, credentials).unwrap()
+    let transport = Arc::new(TcpTransport::new(kms.local_addr()));
+    AdminClient::new("us-east-1", transport, &kms.tls_roots(), Clock::system(), credentials).unwrap()
 }
 
 fn credentials(access_key_id: &str) -> Credentials {
@@ -346,4 +346,4 @@ const ACCOUNT: &str = "111122223333";
 // Fake credentials, in the spelling of AWS's documentation.
 const ADMIN_KEY: &str = "AKIAIADMINFAKEEXAMPLE";
 const PARENT_KEY: &str = "AKIAIPARENTFAKEEXAMPLE";
-const SECRET: &str = "fake-secret-for-tests-only";
+const SECRET: &str = "fake-secret-for-tests-only-of-40-letters";
