@@ -1,1 +1,33 @@
-fn main() {}
+//! Verifying an attestation document whose issuers were never seen before. `P-384 verify` is one of the five signature
+//! verifications inside: five times that is the limit.
+
+use std::hint::black_box;
+
+use benches::attested::{Attested, P384Signature};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use nsm_attest::UnverifiedDocument;
+
+criterion_group!(benches, verify);
+criterion_main!(benches);
+
+fn verify(criterion: &mut Criterion) {
+    let attested = Attested::new().expect("the simulator attests");
+    let signature = P384Signature::new().expect("AWS-LC signs");
+    let mut group = criterion.benchmark_group("attestation");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("P-384 verify", |bencher| bencher.iter(|| assert!(black_box(&signature).verifies())));
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            let document = UnverifiedDocument::from_bytes(black_box(&attested.bytes)).expect("a document");
+            assert_eq!(document.as_bytes(), attested.bytes);
+        });
+    });
+    group.bench_function("decode and verify, cold", |bencher| {
+        bencher.iter(|| {
+            let document = UnverifiedDocument::from_bytes(black_box(&attested.bytes)).expect("a document");
+            let verified = document.verify(&attested.anchor, &attested.policy, attested.now).expect("it verifies");
+            assert_eq!(verified.timestamp, attested.now);
+        });
+    });
+    group.finish();
+}

@@ -1,1 +1,7 @@
-//! Under construction.
+//! What the benches measure, set up once, and the peers that they compare with (feature `peers`).
+
+pub mod attested;
+pub mod echo;
+pub mod enveloped;
+#[cfg(feature = "peers")]
+pub mod peers;

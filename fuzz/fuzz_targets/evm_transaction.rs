@@ -1,7 +1,7 @@
 //! Ethereum transactions: binary ones re-encode to the same bytes; JSON ones mean the same in their binary encoding.
 #![no_main]
 
-use chain_signers::evm::Evm;
+use chain_signers::evm::{Evm, recover_sender};
 use chain_signers::{Chain, Encoding, Payload};
 use libfuzzer_sys::fuzz_target;
 
@@ -15,4 +15,6 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(again.to_bytes(), bytes);
         assert_eq!(again.summary(), transaction.summary());
     }
+    // A signed one is held to its exact encoding inside.
+    let _ = recover_sender(data);
 });
