@@ -13,10 +13,6 @@
 
 use std::ops::Range;
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
-use aws_nitro_enclaves_cose::crypto::{Hash, MessageDigest};
-use aws_nitro_enclaves_cose::error::CoseError;
-
 use crate::cbor::{self, Argument, Reader};
 use crate::error::Malformed;
 
@@ -68,32 +64,32 @@ fn require_minimal(head: &cbor::Head) -> Result<u64, Malformed> {
     }
 }
 
-/// aws-lc's digests for the COSE library.
-pub(crate) struct AwsLcHash;
-
-impl Hash for AwsLcHash {
-    fn hash(algorithm: MessageDigest, data: &[u8]) -> Result<Vec<u8>, CoseError> {
-        let algorithm = match algorithm {
-            MessageDigest::Sha256 => &SHA256,
-            MessageDigest::Sha384 => &SHA384,
-            MessageDigest::Sha512 => &SHA512,
-        };
-        Ok(digest::digest(algorithm, data).as_ref().to_vec())
-    }
-}
-
+#[cfg(feature = "sim")]
+pub(crate) use verifying::AwsLcHash;
 #[cfg(feature = "verify")]
 pub(crate) use verifying::P384VerifyingKey;
 
 #[cfg(feature = "verify")]
 mod verifying {
-    use aws_lc_rs::digest::{Digest, SHA384};
+    use aws_lc_rs::digest::{self, Digest, SHA256, SHA384, SHA512};
     use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
     use aws_nitro_enclaves_cose::CoseSign1;
-    use aws_nitro_enclaves_cose::crypto::{MessageDigest, SignatureAlgorithm, SigningPublicKey};
+    use aws_nitro_enclaves_cose::crypto::{Hash, MessageDigest, SignatureAlgorithm, SigningPublicKey};
     use aws_nitro_enclaves_cose::error::CoseError;
 
-    use super::AwsLcHash;
+    /// aws-lc's digests for the COSE library.
+    pub(crate) struct AwsLcHash;
+
+    impl Hash for AwsLcHash {
+        fn hash(algorithm: MessageDigest, data: &[u8]) -> Result<Vec<u8>, CoseError> {
+            let algorithm = match algorithm {
+                MessageDigest::Sha256 => &SHA256,
+                MessageDigest::Sha384 => &SHA384,
+                MessageDigest::Sha512 => &SHA512,
+            };
+            Ok(digest::digest(algorithm, data).as_ref().to_vec())
+        }
+    }
 
     /// The key of an end-entity certificate: an uncompressed point of P-384.
     pub(crate) struct P384VerifyingKey {

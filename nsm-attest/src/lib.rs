@@ -14,6 +14,7 @@ mod pcr;
 mod purpose;
 mod rng;
 mod time;
+#[cfg(any(feature = "device", feature = "sim"))]
 mod wire;
 
 #[cfg(feature = "verify")]

@@ -1,5 +1,6 @@
 //! Real documents, read from the folder named by `NITRO_VECTORS`, and the negative ones among them.
 #![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

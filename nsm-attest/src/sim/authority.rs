@@ -37,6 +37,9 @@ use crate::time::UnixTime;
 pub struct Authority(Arc<Keys>);
 
 struct Keys {
+    /// All of it, encoded.
+    stored: Zeroizing<Vec<u8>>,
+    trust_anchor: TrustAnchor,
     root_certificate: Vec<u8>,
     /// Root, regional, zonal, instance.
     keys: [SimulatedKey; AUTHORITIES],
@@ -56,7 +59,7 @@ impl Authority {
         params.serial_number = Some(serial_number()?);
         set_validity(&mut params, now.saturating_sub(DAY), 30 * 365 * DAY)?;
         let root_certificate = params.self_signed(&root)?.der().to_vec();
-        Ok(Self(Arc::new(Keys { root_certificate, keys: [root, regional?, zonal?, instance?] })))
+        Self::new(root_certificate, [root, regional?, zonal?, instance?])
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -68,14 +71,19 @@ impl Authority {
             return Err(SimError::Authority);
         }
         let mut stored: Stored = serde_cbor::from_slice(bytes).map_err(|_| SimError::Authority)?;
-        if stored.kind != STORED_KIND || TrustAnchor::from_der(&stored.root_certificate).is_err() {
-            return Err(SimError::Authority);
-        }
         let keys = stored.keys.each_ref().map(|pkcs8| SimulatedKey::from_pkcs8(pkcs8));
         stored.keys.iter_mut().for_each(|pkcs8| pkcs8.zeroize());
+        if stored.kind != STORED_KIND {
+            return Err(SimError::Authority);
+        }
         let [root, regional, zonal, instance] = keys;
-        let keys = [root?, regional?, zonal?, instance?];
-        Ok(Self(Arc::new(Keys { root_certificate: stored.root_certificate.into_vec(), keys })))
+        Self::new(stored.root_certificate.into_vec(), [root?, regional?, zonal?, instance?])
+    }
+
+    fn new(root_certificate: Vec<u8>, keys: [SimulatedKey; AUTHORITIES]) -> Result<Self, SimError> {
+        let trust_anchor = TrustAnchor::from_der(&root_certificate).map_err(|_| SimError::Authority)?;
+        let stored = encode(&root_certificate, &keys)?;
+        Ok(Self(Arc::new(Keys { stored, trust_anchor, root_certificate, keys })))
     }
 
     /// The whole authority, so that another process can use it.
@@ -84,20 +92,13 @@ impl Authority {
     /// These are its private keys.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut stored = Stored {
-            kind: STORED_KIND.to_owned(),
-            root_certificate: ByteBuf::from(self.0.root_certificate.clone()),
-            keys: self.0.keys.each_ref().map(|key| ByteBuf::from(key.pkcs8().to_vec())),
-        };
-        let bytes = serde_cbor::to_vec(&stored).expect("a struct of byte strings encodes into memory");
-        stored.keys.iter_mut().for_each(|pkcs8| pkcs8.zeroize());
-        Zeroizing::new(bytes)
+        self.0.stored.clone()
     }
 
     /// What verifiers of this simulation trust.
     #[must_use]
     pub fn trust_anchor(&self) -> TrustAnchor {
-        TrustAnchor::from_der(&self.0.root_certificate).expect("the root was made or checked here")
+        self.0.trust_anchor
     }
 
     /// The root certificate in DER.
@@ -243,6 +244,19 @@ fn serial_number() -> Result<SerialNumber, SimError> {
     aws_lc_rs::rand::fill(&mut serial)?;
     serial[0] = serial[0] >> 1 | 1; // positive, and not shortened by a leading zero
     Ok(SerialNumber::from_slice(&serial))
+}
+
+fn encode(root_certificate: &[u8], keys: &[SimulatedKey; AUTHORITIES]) -> Result<Zeroizing<Vec<u8>>, SimError> {
+    let mut stored = Stored {
+        kind: STORED_KIND.to_owned(),
+        root_certificate: ByteBuf::from(root_certificate),
+        keys: keys.each_ref().map(|key| ByteBuf::from(key.pkcs8())),
+    };
+    // Reserved at once: growing would leave copies of the keys behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_STORED_LEN));
+    let written = serde_cbor::to_writer(&mut *bytes, &stored);
+    stored.keys.iter_mut().for_each(|pkcs8| pkcs8.zeroize());
+    written.map(|()| bytes).map_err(|_| SimError::Authority)
 }
 
 #[derive(Serialize, Deserialize)]

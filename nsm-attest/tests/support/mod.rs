@@ -1,4 +1,5 @@
 //! What the tests share: a simulated enclave, and documents altered field by field under a good signature.
+#![allow(clippy::unwrap_used, reason = "a helper of tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of it")]
 
 use ciborium::Value;
