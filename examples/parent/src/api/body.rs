@@ -6,7 +6,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
-use serde_json::error::Category;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::ApiState;
@@ -42,10 +42,9 @@ pub(super) async fn read(request: Request<Body>, untyped: Untyped, state: &ApiSt
 /// Decodes a JSON object. Unknown, missing and repeated fields are errors, which `T` sees to.
 pub(super) fn decode<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Problem> {
     let value = serde_json::from_slice(json).map_err(|error| {
-        let kind = match error.classify() {
-            Category::Data => Kind::InvalidField,
-            Category::Eof | Category::Io | Category::Syntax => Kind::MalformedJson,
-        };
+        // A wrong field is found before a later defect of syntax, which is the greater mistake.
+        let error = serde_json::from_slice::<IgnoredAny>(json).err().unwrap_or(error);
+        let kind = if error.is_data() { Kind::InvalidField } else { Kind::MalformedJson };
         Problem::new(kind, error.to_string())
     })?;
     // A struct would be read from an array as well.
@@ -117,7 +116,7 @@ mod tests {
         }
         let kind_of = |json: &str| decode::<Body>(json.as_bytes()).map(|_| ()).map_err(|problem| problem.kind());
         assert_eq!(kind_of(r#"{"a":1}"#), Ok(()));
-        for bad in ["", "{", "nonsense", r#"{"a":1}x"#, r#"{"a":1,}"#, "\u{feff}{}"] {
+        for bad in ["", "{", "nonsense", r#"{"a":1}x"#, r#"{"a":1,}"#, r#"{"b":}"#, "\u{feff}{}"] {
             assert_eq!(kind_of(bad), Err(Kind::MalformedJson), "{bad}");
         }
         for bad in ["{}", "[1]", "1", r#"{"a":"1"}"#, r#"{"a":256}"#, r#"{"a":1,"b":2}"#, r#"{"a":1,"a":1}"#] {

@@ -5,7 +5,7 @@
 
 use axum::body::Body;
 use axum::response::IntoResponse;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use signer_protocol::code;
@@ -224,6 +224,7 @@ pub(crate) fn render(mut response: Response<Body>, request_id: &str) -> Response
     *response.body_mut() = Body::from(serde_json::to_vec(&document).expect("strings and numbers always encode"));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH); // that of the empty body, where the router wrote one
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if problem.kind == Kind::Overloaded {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
