@@ -136,3 +136,6 @@ pub enum MalformedCms {
 }
 
 const IV_LEN: usize = 16;
+
+#[cfg(test)]
+mod tests;

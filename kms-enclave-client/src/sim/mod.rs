@@ -30,4 +30,5 @@ mod recipient;
 mod server;
 
 pub use self::admin::{AdminClient, KeyDescription};
+pub use self::recipient::{UnusableRecipientKey, envelop};
 pub use self::server::{KmsSimulator, KmsSimulatorBuilder, StartError};

@@ -62,6 +62,24 @@ impl VerifiedRecipient {
     }
 }
 
+/// Envelopes `plaintext` (at most 4096 bytes) for an RSA `SubjectPublicKeyInfo`, byte-shaped like `CiphertextForRecipient`
+/// of KMS: for whoever writes a KMS of their own, to see how a client takes it.
+///
+/// # Errors
+/// [`UnusableRecipientKey`] if the key is not an RSA key of 2048 to 4096 bits, or the plaintext is too long.
+pub fn envelop(plaintext: &[u8], public_key_der: &[u8]) -> Result<Vec<u8>, UnusableRecipientKey> {
+    if plaintext.len() > MAX_PLAINTEXT_LEN {
+        return Err(UnusableRecipientKey);
+    }
+    let public_key = rsa_public_key(public_key_der).ok_or(UnusableRecipientKey)?;
+    seal(plaintext, &public_key, public_key_der).map_err(|_| UnusableRecipientKey)
+}
+
+/// The key is not an RSA public key of 2048 to 4096 bits, or the plaintext is longer than 4096 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an RSA public key of 2048 to 4096 bits, or more than 4096 bytes of plaintext")]
+pub struct UnusableRecipientKey;
+
 /// An RSA key of 2048 to 4096 bits in a SubjectPublicKeyInfo with the algorithm rsaEncryption.
 fn rsa_public_key(der: &[u8]) -> Option<PublicEncryptingKey> {
     let info = SubjectPublicKeyInfoRef::from_der(der).ok()?;
@@ -78,6 +96,7 @@ fn unusable() -> Fault {
 
 /// KMS takes documents younger than this.
 const MAX_AGE: Duration = Duration::from_secs(5 * 60);
+const MAX_PLAINTEXT_LEN: usize = 4096;
 const RSA_ENCRYPTION: spki::ObjectIdentifier = spki::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 #[cfg(test)]

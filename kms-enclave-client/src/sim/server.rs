@@ -53,6 +53,7 @@ impl KmsSimulator {
             clock: Clock::system(),
             credentials: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            limits: Limits { max_connections: MAX_CONNECTIONS, read_timeout: READ_TIMEOUT },
         }
     }
 
@@ -103,6 +104,14 @@ pub struct KmsSimulatorBuilder {
     clock: Clock,
     credentials: Vec<(Credentials, String, bool)>,
     listen: SocketAddr,
+    limits: Limits,
+}
+
+/// What one client may take from the others.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    max_connections: usize,
+    read_timeout: Duration,
 }
 
 impl KmsSimulatorBuilder {
@@ -141,6 +150,18 @@ impl KmsSimulatorBuilder {
         self
     }
 
+    /// How long a TLS handshake, a request's head and a request's body may each take. 10 seconds by default.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.read_timeout = timeout;
+        self
+    }
+
+    /// How many connections are served at a time; further ones wait. 256 by default, at least one.
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.limits.max_connections = max.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
     /// Binds and serves.
     ///
     /// # Errors
@@ -169,7 +190,8 @@ impl KmsSimulatorBuilder {
         let listener = TcpListener::bind(self.listen).await.map_err(StartError::Bind)?;
         let local_addr = listener.local_addr().map_err(StartError::Bind)?;
         let (stop, stopped) = oneshot::channel();
-        let accept_loop = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), Arc::new(service), stopped));
+        let accept_loop =
+            tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), Arc::new(service), self.limits, stopped));
         Ok(KmsSimulator { local_addr, tls_root_der, stop: Some(stop), accept_loop })
     }
 }
@@ -262,8 +284,14 @@ fn tls_identity(name: &str) -> Result<(ServerConfig, Vec<u8>), StartError> {
     Ok((config, root.der().to_vec()))
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+async fn accept(
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    service: Arc<Service>,
+    limits: Limits,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
     // Dropping the set ends its tasks, so no connection outlives this loop.
     let mut connections = JoinSet::new();
     loop {
@@ -278,7 +306,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, service: Arc<Service>, 
                 Ok((stream, _)) => {
                     let (tls, service) = (tls.clone(), Arc::clone(&service));
                     connections.spawn(async move {
-                        let _over = timeout(MAX_CONNECTION_AGE, serve(stream, tls, service)).await;
+                        let _over = timeout(MAX_CONNECTION_AGE, serve(stream, tls, service, limits.read_timeout)).await;
                         drop(slot);
                     });
                 }
@@ -291,12 +319,12 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, service: Arc<Service>, 
 }
 
 /// Serves one connection. How it ends concerns its client alone.
-async fn serve(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>) {
+async fn serve(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, read_timeout: Duration) {
     let Ok(()) = stream.set_nodelay(true) else { return };
-    let Ok(Ok(stream)) = timeout(READ_TIMEOUT, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(read_timeout, tls.accept(stream)).await else { return };
     let _ended = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(READ_TIMEOUT)
+        .header_read_timeout(read_timeout)
         .max_buf_size(MAX_HEAD_LEN)
         .max_headers(MAX_HEADERS)
         .auto_date_header(true)
@@ -304,14 +332,18 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>) {
             TokioIo::new(stream),
             service_fn(move |request| {
                 let service = Arc::clone(&service);
-                async move { answer(request, service).await }
+                async move { answer(request, service, read_timeout).await }
             }),
         )
         .await;
 }
 
-async fn answer(request: Request<Incoming>, service: Arc<Service>) -> Result<Response<Full<Bytes>>, http::Error> {
-    let (status, body) = match perform(request, service).await {
+async fn answer(
+    request: Request<Incoming>,
+    service: Arc<Service>,
+    read_timeout: Duration,
+) -> Result<Response<Full<Bytes>>, http::Error> {
+    let (status, body) = match perform(request, service, read_timeout).await {
         Ok(None) => (StatusCode::OK, Vec::new()),
         Ok(Some(reply)) => (StatusCode::OK, reply.to_string().into_bytes()),
         Err(fault) => {
@@ -326,12 +358,16 @@ async fn answer(request: Request<Incoming>, service: Arc<Service>) -> Result<Res
     reply.body(Full::new(Bytes::from(body)))
 }
 
-async fn perform(request: Request<Incoming>, service: Arc<Service>) -> Result<Option<serde_json::Value>, Fault> {
+async fn perform(
+    request: Request<Incoming>,
+    service: Arc<Service>,
+    read_timeout: Duration,
+) -> Result<Option<serde_json::Value>, Fault> {
     if request.method() != Method::POST {
         return Err(Fault::new("UnknownOperationException", "KMS takes POST"));
     }
     let (head, body) = request.into_parts();
-    let body = read_body(body).await?;
+    let body = read_body(body, read_timeout).await?;
     let host = host(&service.region);
     let request = Request::from_parts(head, body);
     let now = service.clock.now();
@@ -346,12 +382,12 @@ async fn perform(request: Request<Incoming>, service: Arc<Service>) -> Result<Op
     work.await.unwrap_or_else(|_| Err(Fault::internal()))
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, Fault> {
+async fn read_body(body: Incoming, read_timeout: Duration) -> Result<Bytes, Fault> {
     let too_large = || Fault::too_large("the request is too large");
     if body.size_hint().lower() > u64::try_from(MAX_BODY_LEN).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
-    let read = timeout(READ_TIMEOUT, Limited::new(body, MAX_BODY_LEN).collect()).await;
+    let read = timeout(read_timeout, Limited::new(body, MAX_BODY_LEN).collect()).await;
     match read {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
