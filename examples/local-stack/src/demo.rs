@@ -1,0 +1,204 @@
+//! The whole story: a key is born, signs what it may, and a hostile parent gets nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use chain_signers::{Encoding, evm};
+use nsm_attest::{Clock, PcrIndex, Policy, Purpose, UnverifiedDocument, UserData};
+use serde::Serialize;
+use sha3::{Digest, Keccak256};
+use signer_protocol::client::{ClientError, KeyAnswer};
+use signer_protocol::code;
+use signer_protocol::method::{AwsCredentials, ExpectedKey, SetCredentials, Sign, SignRequest};
+use signer_protocol::record::{KeyId, Record};
+use vsock_rpc::{Addr, CallError, Client};
+
+use crate::narrator::Narrator;
+use crate::role::Principal;
+use crate::stack::{ACCOUNT, Enclave, Ground, Kms, PARENT_PORT, Parent, REGION, configuration, measurement};
+
+/// What `demo --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Outcome {
+    /// The key's Ethereum address, EIP-55.
+    pub(crate) address: String,
+    /// 33 bytes, SEC1 compressed, in hexadecimal.
+    pub(crate) public_key: String,
+    /// The signed transaction, EIP-2718, in hexadecimal with `0x`.
+    pub(crate) transaction_signed: String,
+    /// Its Keccak-256, in hexadecimal with `0x`.
+    pub(crate) transaction_hash: String,
+    /// The KMS key that the record is sealed under.
+    pub(crate) kms_key_arn: String,
+    /// The enclave's measurement, 48 bytes in hexadecimal.
+    pub(crate) pcr0: String,
+    /// What the changed enclave was answered.
+    pub(crate) refused_enclave_error: String,
+    /// The whole run, in milliseconds.
+    pub(crate) elapsed_ms: u64,
+}
+
+/// Tells the story on `ground`; every step that does not hold is an error. What was started is `ground`'s to clear.
+///
+/// # Errors
+/// The first step that did not hold.
+pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Result<Outcome> {
+    let kms = Kms::start(ground).await?;
+    narrator.step("KMS answers, trusting the simulated hardware's root");
+    let kms_key = kms.admin.create_key().await.context("KMS made no key")?;
+    narrator.step("the administrator creates a KMS key");
+    narrator.detail("key", &kms_key);
+
+    let measured = configuration(ground, &kms, vec![kms_key.clone()], PARENT_PORT)?;
+    let pcr0 = measurement(&measured)?;
+    narrator.step("the enclave's configuration names that key and is measured with the program");
+    narrator.detail("PCR0", &pcr0);
+    kms.admit(ground, &kms_key, &pcr0).await?;
+    narrator.step("the key policy admits this PCR0 alone");
+
+    let enclave = Enclave::start(ground, &measured).await?;
+    ensure!(enclave.pcr0 == pcr0, "the enclave reports PCR0 {}, not {pcr0}", enclave.pcr0);
+    let parent = Parent::start(ground, &kms).await?;
+    narrator.step("enclave and parent run");
+    narrator.detail("HTTPS", parent.addr);
+
+    let key = parent.client.create_key("eip155", POLICY.as_bytes()).await.context("no key was made")?;
+    narrator.step("a key is born inside the enclave and sealed to it");
+    narrator.detail("address", &key.address);
+    check_birth(ground, &enclave, &key)?;
+    narrator.step("its birth document verifies: this key, this record, this PCR0");
+
+    let body = format!(r#"{{"transaction_payload":{REFERENCE_REQUEST},"secret_id":"{}"}}"#, key.id);
+    let signed = parent.client.sign_reference(body).await.context("the reference request was not signed")?;
+    narrator.step("the reference request is signed over HTTPS");
+    narrator.detail("hash", &signed.transaction_hash);
+    let hash = format!("0x{}", hex::encode(Keccak256::digest(&signed.transaction_signed)));
+    ensure!(hash == signed.transaction_hash, "the transaction hashes to {hash}, not {}", signed.transaction_hash);
+    let sender = evm::recover_sender(&signed.transaction_signed)?;
+    ensure!(sender == key.address, "the transaction is from {sender}, not from {}", key.address);
+    narrator.step("the sender recovered from the signed transaction is the key's address");
+
+    refuse_other_destination(&parent, &key.id).await?;
+    narrator.step("a transaction to another destination is refused by the key's policy");
+    refuse_altered_record(ground, &key).await?;
+    narrator.step("a record with a widened policy does not open");
+    let refused_enclave_error = refuse_changed_enclave(ground, &kms, &pcr0, &kms_key, &key).await?;
+    narrator.step("an enclave that also admits the attacker's own KMS key is refused by KMS");
+    narrator.detail("KMS", &refused_enclave_error);
+
+    for process in [parent.process, enclave.process, kms.process] {
+        ground.processes.stop(process).await?;
+    }
+    narrator.step("every process has stopped");
+    Ok(Outcome {
+        address: key.address,
+        public_key: hex::encode(&key.public_key),
+        transaction_signed: format!("0x{}", hex::encode(&signed.transaction_signed)),
+        transaction_hash: signed.transaction_hash,
+        kms_key_arn: kms_key.to_string(),
+        pcr0: pcr0.to_string(),
+        refused_enclave_error,
+        elapsed_ms: narrator.elapsed_ms(),
+    })
+}
+
+/// What a client checks that does not trust the parent: the enclave itself says that it made this record.
+fn check_birth(ground: &Ground, enclave: &Enclave, key: &KeyAnswer) -> anyhow::Result<()> {
+    let record = Record::from_bytes(record_of(key)?)?;
+    let expected = UserData { purpose: Purpose::Birth, digest: *record.digest().as_bytes() };
+    let policy = Policy::builder().pcr(PcrIndex::IMAGE, [enclave.pcr0.clone()]).user_data(expected.encode()).build();
+    let document = key.birth_document.as_deref().context("the parent withholds the birth document")?;
+    UnverifiedDocument::from_bytes(document)?
+        .verify(&ground.attestation_root, &policy, Clock::system().now())
+        .context("the birth document does not verify")?;
+    ensure!(record.header().public_key == key.public_key, "the record is of another key");
+    Ok(())
+}
+
+fn record_of(key: &KeyAnswer) -> anyhow::Result<&[u8]> {
+    key.record.as_deref().context("the parent withholds the record")
+}
+
+async fn refuse_other_destination(parent: &Parent, id: &KeyId) -> anyhow::Result<()> {
+    let body = format!(
+        r#"{{"transaction_payload":{},"secret_id":"{id}"}}"#,
+        REFERENCE_REQUEST.replace("0xa5D3241A1591061F2a4bB69CA0215F66520E67cf", OTHER_DESTINATION)
+    );
+    match parent.client.sign_reference(body).await {
+        Err(ClientError::Problem(problem)) if problem.status == 403 => Ok(()),
+        Err(error) => Err(error).context("refused, but not by the policy"),
+        Ok(_) => bail!("a transaction was signed that the policy does not allow"),
+    }
+}
+
+/// The parent holds the record: it changes the policy inside and asks the enclave directly.
+async fn refuse_altered_record(ground: &Ground, key: &KeyAnswer) -> anyhow::Result<()> {
+    let (allowed, wanted) = (b"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf", OTHER_DESTINATION.as_bytes());
+    let mut record = record_of(key)?.to_vec();
+    let at = record.windows(allowed.len()).position(|w| w == allowed).context("the record has no destination")?;
+    record[at..at + allowed.len()].copy_from_slice(wanted);
+    let altered = Record::from_bytes(&record)?;
+    let expected = ExpectedKey { public_key: altered.header().public_key.clone(), record_digest: altered.digest() };
+    let answer = ask(ground.socket(PARENT_PORT), &ground.parent_role, record, expected).await;
+    let error = refusal(answer)?;
+    ensure!(error.starts_with(code::RECORD_REJECTED), "refused, but with {error}");
+    Ok(())
+}
+
+/// The parent starts the same program with a configuration of its own, and hands it the stolen record.
+async fn refuse_changed_enclave(
+    ground: &Ground,
+    kms: &Kms,
+    pcr0: &nsm_attest::PcrValue,
+    kms_key: &kms_enclave_client::KeyArn,
+    key: &KeyAnswer,
+) -> anyhow::Result<String> {
+    let own_key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-4000-8000-00000000fa4e").parse()?;
+    let changed = configuration(ground, kms, vec![kms_key.clone(), own_key], CHANGED_PORT)?;
+    let enclave = Enclave::start(ground, &changed).await?;
+    ensure!(enclave.pcr0 != *pcr0, "a changed configuration was measured alike");
+    let stolen = record_of(key)?.to_vec();
+    let record = Record::from_bytes(&stolen)?;
+    let expected = ExpectedKey { public_key: record.header().public_key.clone(), record_digest: record.digest() };
+    let answer = ask(ground.socket(CHANGED_PORT), &ground.parent_role, stolen, expected).await;
+    ground.processes.stop(enclave.process).await?;
+    let error = refusal(answer)?;
+    ensure!(error.starts_with(code::KMS_REFUSED) && error.contains("AccessDenied"), "refused, but with {error}");
+    Ok(error)
+}
+
+/// Asks an enclave to sign the reference request, as its parent.
+async fn ask(enclave: Addr, role: &Principal, record: Vec<u8>, expected: ExpectedKey) -> Result<(), CallError> {
+    let client = Client::builder(enclave).build();
+    let credentials = AwsCredentials {
+        access_key_id: role.access_key_id.clone(),
+        secret_access_key: role.secret_access_key.clone(),
+        session_token: Some(role.session_token.clone()),
+        expires_at_ms: None,
+    };
+    client.call::<SetCredentials>(&credentials, DEADLINE).await?;
+    let payload = REFERENCE_REQUEST.as_bytes().to_vec();
+    let request = SignRequest { record, expected, chain_id: None, encoding: Encoding::Json, payload };
+    client.call::<Sign>(&request, DEADLINE).await.map(drop)
+}
+
+/// The error of a request that must have been refused, as `code: message`.
+fn refusal(answer: Result<(), CallError>) -> anyhow::Result<String> {
+    match answer {
+        Err(CallError::Remote(error)) => Ok(format!("{}: {}", error.code(), error.message())),
+        Err(error) => Err(error).context("the enclave could not be asked"),
+        Ok(()) => bail!("the enclave signed with a record that it must not open"),
+    }
+}
+
+/// AWS's reference request, with the chain that the policy names.
+const REFERENCE_REQUEST: &str = r#"{"value":0.01,"to":"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf","nonce":0,"type":2,"chainId":4,"gas":100000,"maxFeePerGas":100000000000,"maxPriorityFeePerGas":3000000000}"#;
+
+/// The key's policy: the reference request's chain and destination, and nothing else.
+const POLICY: &str = r#"{"version":1,"rules":[{"name":"reference","effect":"allow","chains":["eip155:4"],"destinations":["0xa5D3241A1591061F2a4bB69CA0215F66520E67cf"]}]}"#;
+
+/// An address that the policy does not name.
+const OTHER_DESTINATION: &str = "0x000000000000000000000000000000000000dEaD";
+
+const CHANGED_PORT: &str = "changed.sock";
+const DEADLINE: Duration = Duration::from_secs(30);

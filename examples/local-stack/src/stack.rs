@@ -1,0 +1,193 @@
+//! The stack: KMS, enclave and parent as processes, set up in the order an operator follows.
+//!
+//! The KMS key comes first, because the enclave's configuration names it and is measured; the key policy comes after
+//! the measurement, because it names PCR0.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use aws_lc_rs::rand;
+use enclave::{Configuration, KmsConfiguration, ParentPermissions};
+use kms_enclave_client::sim::AdminClient;
+use kms_enclave_client::{KeyArn, TcpTransport, TlsRoots};
+use nsm_attest::sim::Authority;
+use nsm_attest::{Clock, PcrValue, TrustAnchor};
+use rustls_pki_types::CertificateDer;
+use signer_protocol::client::ParentClient;
+use signerctl::key_policy::{KeyPolicyInput, render};
+use tempfile::TempDir;
+use vsock_rpc::Addr;
+use zeroize::Zeroizing;
+
+use crate::child::{ProcessId, Processes};
+use crate::role::{
+    EnclaveBootstrap, EnclaveReady, KmsBootstrap, KmsReady, ParentBootstrap, ParentReady, Principal, Role, measure,
+};
+
+/// What all roles share: a folder that goes away with this value, the simulated hardware, and who KMS knows.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    folder: TempDir,
+    pub(crate) processes: Processes,
+    authority: Zeroizing<String>,
+    pub(crate) attestation_root: TrustAnchor,
+    attestation_root_der: Vec<u8>,
+    administrator: Principal,
+    /// The parent's role: what the enclave calls KMS as.
+    pub(crate) parent_role: Principal,
+}
+
+impl Ground {
+    pub(crate) fn prepare() -> anyhow::Result<Self> {
+        let authority = Authority::generate(Clock::system().now())?;
+        Ok(Self {
+            folder: TempDir::with_prefix("nitro-signer-").context("cannot make a temporary folder")?,
+            processes: Processes::default(),
+            attestation_root: authority.trust_anchor(),
+            attestation_root_der: authority.root_certificate().to_vec(),
+            authority: Zeroizing::new(hex::encode(&*authority.to_bytes())),
+            administrator: principal("kms-administrator")?,
+            parent_role: principal("signer-parent")?,
+        })
+    }
+
+    /// A unix socket of this stack.
+    pub(crate) fn socket(&self, name: &str) -> Addr {
+        Addr::unix(self.folder.path().join(name))
+    }
+
+    /// Where the parent keeps its records.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("records")
+    }
+
+    /// Stops every process and removes the folder; says what could not be done.
+    pub(crate) async fn clear(self) -> anyhow::Result<()> {
+        let stopped = self.processes.stop_all().await;
+        stopped.and(self.folder.close().context("cannot remove the temporary folder"))
+    }
+}
+
+/// A running KMS and its administrator.
+#[derive(Debug)]
+pub(crate) struct Kms {
+    pub(crate) process: ProcessId,
+    pub(crate) addr: SocketAddr,
+    pub(crate) admin: AdminClient,
+    tls_root: String,
+}
+
+impl Kms {
+    pub(crate) async fn start(ground: &Ground) -> anyhow::Result<Self> {
+        let bootstrap = KmsBootstrap {
+            region: REGION.to_owned(),
+            account: ACCOUNT.to_owned(),
+            attestation_root: hex::encode(&ground.attestation_root_der),
+            administrator: ground.administrator.clone(),
+            principals: vec![ground.parent_role.clone()],
+        };
+        let (process, KmsReady { addr, tls_root }) = ground.processes.start(Role::Kms, &bootstrap).await?;
+        let roots = TlsRoots::from_der([&*hex::decode(&tls_root)?])?;
+        let transport = Arc::new(TcpTransport::new(addr));
+        let credentials = ground.administrator.credentials()?;
+        let admin = AdminClient::new(REGION, transport, &roots, Clock::system(), credentials)?;
+        Ok(Self { process, addr, admin, tls_root })
+    }
+
+    /// Admits the image measured as `pcr0`, running under the parent's role, to `key`, and nobody else.
+    pub(crate) async fn admit(&self, ground: &Ground, key: &KeyArn, pcr0: &PcrValue) -> anyhow::Result<()> {
+        let policy = render(&KeyPolicyInput {
+            account: ACCOUNT,
+            roles: std::slice::from_ref(&ground.parent_role.arn),
+            images: &[pcr0.to_string()],
+            administrators: std::slice::from_ref(&ground.administrator.arn),
+        })?;
+        self.admin.put_key_policy(key, &policy).await.context("KMS refused the key policy")
+    }
+}
+
+/// A running enclave.
+#[derive(Debug)]
+pub(crate) struct Enclave {
+    pub(crate) process: ProcessId,
+    pub(crate) pcr0: PcrValue,
+}
+
+impl Enclave {
+    pub(crate) async fn start(ground: &Ground, configuration: &str) -> anyhow::Result<Self> {
+        let bootstrap =
+            EnclaveBootstrap { authority: ground.authority.clone(), configuration: configuration.to_owned() };
+        let (process, EnclaveReady { pcr0 }) = ground.processes.start(Role::Enclave, &bootstrap).await?;
+        Ok(Self { process, pcr0 })
+    }
+}
+
+/// The measured configuration of this stack's enclave: one KMS key, and a parent that may administer and call.
+pub(crate) fn configuration(ground: &Ground, kms: &Kms, key_arns: Vec<KeyArn>, port: &str) -> anyhow::Result<String> {
+    let configuration = Configuration {
+        version: NonZeroU32::MIN,
+        kms: KmsConfiguration {
+            region: REGION.to_owned(),
+            key_arns,
+            relay: ground.socket(KMS_RELAY),
+            tls_root: Some(kms.tls_root.clone()),
+        },
+        parent_port: ground.socket(port),
+        parent_may: ParentPermissions { administer: true, sign: true },
+    };
+    Ok(serde_json::to_string_pretty(&configuration)?)
+}
+
+/// PCR0 of an enclave with this configuration, known before it runs.
+pub(crate) fn measurement(configuration: &str) -> anyhow::Result<PcrValue> {
+    measure(configuration.as_bytes())
+}
+
+/// A running parent, and a client that trusts its certificate.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pub(crate) process: ProcessId,
+    pub(crate) client: ParentClient,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Parent {
+    pub(crate) async fn start(ground: &Ground, kms: &Kms) -> anyhow::Result<Self> {
+        let bootstrap = ParentBootstrap {
+            enclave: ground.socket(PARENT_PORT),
+            store: ground.store(),
+            kms_relay: ground.socket(KMS_RELAY),
+            kms: kms.addr,
+            role: ground.parent_role.clone(),
+        };
+        let (process, ParentReady { addr, tls_root }) = ground.processes.start(Role::Parent, &bootstrap).await?;
+        let root = CertificateDer::from(hex::decode(tls_root)?);
+        let client = ParentClient::builder(addr.to_string(), "localhost").roots([root]).build()?;
+        Ok(Self { process, client, addr })
+    }
+}
+
+/// A caller that KMS will know for one run.
+fn principal(name: &str) -> anyhow::Result<Principal> {
+    let mut secret = [0; 20];
+    rand::fill(&mut secret).context("no randomness")?;
+    Ok(Principal {
+        arn: format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
+        access_key_id: format!("ASIAFAKE{}", hex::encode_upper(&secret[..6])),
+        secret_access_key: format!("fake-secret-{}", hex::encode(&secret[6..])),
+        session_token: format!("fake-session-token-of-{name}"),
+    })
+}
+
+pub(crate) const REGION: &str = "us-east-1";
+
+/// AWS's account number for documentation.
+pub(crate) const ACCOUNT: &str = "111122223333";
+
+/// The enclave's socket for its parent.
+pub(crate) const PARENT_PORT: &str = "enclave.sock";
+
+const KMS_RELAY: &str = "kms.sock";
