@@ -101,3 +101,24 @@ const AWS_NITRO_G1_SHA256: [u8; 32] = [
 ];
 const MAX_CERTIFICATE_LEN: usize = 16 * 1024;
 const MAX_PEM_LEN: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_certificates_are_anchors() {
+        assert_eq!(TrustAnchor::from_der(b"no certificate"), Err(InvalidAnchor));
+        assert_eq!(TrustAnchor::from_der(&vec![0x30; MAX_CERTIFICATE_LEN + 1]), Err(InvalidAnchor));
+        assert_eq!(TrustAnchor::from_pem(b"no certificate"), Err(InvalidAnchor));
+        assert_eq!(TrustAnchor::from_pem(&vec![b'-'; MAX_PEM_LEN + 1]), Err(InvalidAnchor));
+        let not_der = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(TrustAnchor::from_pem(not_der), Err(InvalidAnchor));
+    }
+
+    #[test]
+    fn anchors_are_shown_by_their_fingerprint() {
+        let shown = format!("{:?}", TrustAnchor::aws_nitro_g1());
+        assert!(shown.contains("641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"), "{shown}");
+    }
+}

@@ -46,7 +46,8 @@ fn check_root(document: &AttestationDocument, anchor: &TrustAnchor) -> Result<()
     if len > MAX_AUTHORITIES {
         return Err(Rejection::ChainTooLong { len, max: MAX_AUTHORITIES });
     }
-    let (expected, actual) = (anchor.fingerprint(), Fingerprint::of(&document.cabundle[0]));
+    let root = document.cabundle.first().ok_or(Rejection::PathInvalid)?;
+    let (expected, actual) = (anchor.fingerprint(), Fingerprint::of(root));
     if bool::from(expected.as_bytes().ct_eq(actual.as_bytes())) {
         Ok(())
     } else {
@@ -130,7 +131,7 @@ impl Link {
             return Err(Rejection::NotAuthority { position }.into());
         };
         // Neither this certificate nor the end entity counts.
-        let actual = remaining - 2;
+        let actual = remaining.saturating_sub(2);
         match path_len_constraint {
             Some(allowed) if actual > usize::from(allowed) => {
                 Err(Rejection::PathLenExceeded { position, allowed, actual }.into())
@@ -168,10 +169,11 @@ impl Link {
 
 fn check_signatures(document: &AttestationDocument, now: UnixTime) -> Result<(), Rejection> {
     let der = |bytes: &Vec<u8>| CertificateDer::from(bytes.clone());
-    let root = der(&document.cabundle[0]);
+    let (root, authorities) = document.cabundle.split_first().ok_or(Rejection::PathInvalid)?;
+    let root = der(root);
     let anchors = [anchor_from_trusted_cert(&root).map_err(to_rejection)?];
     // webpki looks from the end entity upwards.
-    let authorities: Vec<_> = document.cabundle[1..].iter().rev().map(der).collect();
+    let authorities: Vec<_> = authorities.iter().rev().map(der).collect();
     let certificate = der(&document.certificate);
     let end_entity = EndEntityCert::try_from(&certificate).map_err(to_rejection)?;
     let path = end_entity

@@ -137,3 +137,82 @@ fn unexpected(response: Response) -> NsmError {
         ErrorCode::InternalError => NsmError::InternalError,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
+
+    use aws_nitro_enclaves_nsm_api::api::Digest;
+
+    use super::*;
+
+    /// Gives the answers it was given, in reverse.
+    #[derive(Debug)]
+    struct Scripted(Mutex<Vec<Response>>);
+
+    impl Process for Scripted {
+        fn process(&self, _: Request) -> Response {
+            self.0.lock().unwrap().pop().unwrap()
+        }
+    }
+
+    fn scripted(responses: impl IntoIterator<Item = Response>) -> Scripted {
+        Scripted(Mutex::new(responses.into_iter().collect()))
+    }
+
+    #[test]
+    fn error_codes_become_errors() {
+        for (code, expected) in [
+            (ErrorCode::BufferTooSmall, NsmError::BufferTooSmall),
+            (ErrorCode::InputTooLarge, NsmError::InputTooLarge),
+            (ErrorCode::InternalError, NsmError::InternalError),
+            (ErrorCode::InvalidArgument, NsmError::InvalidArgument),
+            (ErrorCode::InvalidIndex, NsmError::InvalidIndex),
+            (ErrorCode::InvalidOperation, NsmError::InvalidOperation),
+            (ErrorCode::InvalidResponse, NsmError::InvalidResponse),
+            (ErrorCode::ReadOnlyIndex, NsmError::ReadOnlyIndex),
+            (ErrorCode::Success, NsmError::InvalidResponse),
+        ] {
+            assert_eq!(attest(&scripted([Response::Error(code)]), &AttestationRequest::new()), Err(expected));
+        }
+    }
+
+    #[test]
+    fn answers_to_other_questions_are_refused() {
+        let answer = || scripted([Response::LockPCR]);
+        let refused = NsmError::InvalidResponse;
+        assert_eq!(attest(&answer(), &AttestationRequest::new()), Err(refused));
+        assert_eq!(random(&answer(), &mut [0]), Err(refused));
+        assert_eq!(describe(&answer()), Err(refused));
+        assert_eq!(describe_pcr(&answer(), PcrIndex::IMAGE), Err(refused));
+        assert_eq!(extend_pcr(&answer(), PcrIndex::IMAGE, b""), Err(refused));
+        assert_eq!(lock_pcrs(&answer(), 1), Err(refused));
+        assert_eq!(lock_pcr(&scripted([Response::LockPCRs]), PcrIndex::IMAGE), Err(refused));
+    }
+
+    #[test]
+    fn answers_outside_the_interface_are_refused() {
+        let value = scripted([Response::DescribePCR { lock: true, data: vec![0; 47] }]);
+        assert_eq!(describe_pcr(&value, PcrIndex::IMAGE), Err(NsmError::InvalidResponse));
+        let description = scripted([Response::DescribeNSM {
+            version_major: 1,
+            version_minor: 0,
+            version_patch: 0,
+            module_id: String::new(),
+            max_pcrs: 32,
+            locked_pcrs: BTreeSet::from([32]),
+            digest: Digest::SHA384,
+        }]);
+        assert_eq!(describe(&description), Err(NsmError::InvalidResponse));
+    }
+
+    #[test]
+    fn random_takes_answers_of_any_length_but_none_that_is_empty() {
+        let answer = |bytes: &[u8]| Response::GetRandom { random: bytes.to_vec() };
+        let mut buffer = [0; 4];
+        random(&scripted([answer(&[4, 5, 6]), answer(&[1, 2, 3])]), &mut buffer).unwrap();
+        assert_eq!(buffer, [1, 2, 3, 4]);
+        assert_eq!(random(&scripted([answer(&[])]), &mut buffer), Err(NsmError::InvalidResponse));
+    }
+}
