@@ -16,12 +16,19 @@ pub(crate) fn to_checksum(address: &[u8; 20]) -> String {
 
 /// Reads `0x` and 40 hex digits. Digits of one case carry no checksum; mixed ones must carry the right one.
 pub(crate) fn parse_address(text: &str) -> Result<[u8; 20], AddressError> {
-    let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 40).ok_or(AddressError::Shape)?;
-    let mut address = [0; 20];
-    hex::decode_to_slice(digits, &mut address).map_err(|_| AddressError::Shape)?;
+    let address = address_bytes(text).ok_or(AddressError::Shape)?;
+    let digits = &text[2..];
     let one_case =
         !(digits.contains(|c: char| c.is_ascii_lowercase()) && digits.contains(|c: char| c.is_ascii_uppercase()));
     if one_case || to_checksum(&address) == text { Ok(address) } else { Err(AddressError::Checksum) }
+}
+
+/// The bytes of `0x` and 40 hex digits, in whatever case they are.
+pub(crate) fn address_bytes(text: &str) -> Option<[u8; 20]> {
+    let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 40)?;
+    let mut address = [0; 20];
+    hex::decode_to_slice(digits, &mut address).ok()?;
+    Some(address)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,6 +64,12 @@ impl ChainSigner {
     }
 }
 
+/// Stops compiling if a signer can no longer be shared between threads.
+const _: fn() = || {
+    fn shared<T: Send + Sync>() {}
+    shared::<ChainSigner>();
+};
+
 impl fmt::Debug for ChainSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChainSigner")

@@ -107,6 +107,19 @@ fn a_deny_rule_overrides_wherever_it_stands() {
 }
 
 #[test]
+fn a_deny_rule_for_every_chain_finds_an_address_in_any_case_and_namespace() {
+    let stop = deny("thief", &["*"], &[&ALICE.to_lowercase()]);
+    for chain in ["eip155:4", "own-evm:1"] {
+        let any = allow("any", &[chain], &["*"]);
+        for spelling in [ALICE.to_owned(), ALICE.to_lowercase()] {
+            let summary = Summary { chain_id: chain.parse().unwrap(), ..summary(&[transfer(&spelling)]) };
+            assert!(policy(std::slice::from_ref(&any)).evaluate(&summary).allowed);
+            assert!(!policy(&[any.clone(), stop.clone()]).evaluate(&summary).allowed, "{spelling} on {chain}");
+        }
+    }
+}
+
+#[test]
 fn a_deny_rule_sees_the_accounts_handed_to_a_program() {
     let mut calls = allow("system", &[CLUSTER], &[SYSTEM]);
     calls["calls"] = true.into();

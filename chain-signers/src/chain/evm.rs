@@ -22,7 +22,7 @@
 //! when the fees tell it: `gasPrice` is a legacy transaction, `maxFeePerGas` and `maxPriorityFeePerGas` are EIP-1559. A
 //! contract creation says `"to": null`; an absent `to` is an error. Whole numbers in the reference style are digits only;
 //! `value` may have a fraction and an exponent (`1e-05` is what some languages print), and both are computed exactly in
-//! integers. A mixed-case `to` must carry the right EIP-55 checksum.
+//! integers. A mixed-case `to` must carry the right EIP-55 checksum. Access lists have a binary encoding only here.
 //!
 //! # What is refused
 //! chain id 0 and legacy transactions without one, chain ids beyond EIP-2294, nonces beyond EIP-2681, a priority fee above

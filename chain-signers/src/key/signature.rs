@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{Curve, KeyError};
 
-/// A signature in its one accepted encoding.
+/// A signature: for secp256k1 always with low S.
 ///
 /// ```
 /// use chain_signers::{Curve, Signature};
@@ -19,7 +19,8 @@ enum Repr {
 }
 
 impl Signature {
-    /// Reads 64 bytes: r‖s big-endian for secp256k1, R‖s for ed25519. This parses and does not verify.
+    /// Reads 64 bytes: r‖s big-endian for secp256k1, R‖s for ed25519. This parses and does not verify: for
+    /// ed25519 any 64 bytes pass here, and strict verification later refuses what is not canonical.
     ///
     /// `recovery_id` belongs to secp256k1 and may be left out there; for ed25519 it must be `None`.
     ///

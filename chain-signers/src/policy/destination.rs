@@ -1,4 +1,4 @@
-use crate::keccak;
+use crate::keccak::{self, AddressError};
 
 /// Who a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,34 +17,22 @@ pub(super) enum Destination {
 impl Destination {
     /// Reads an address for a rule about one namespace, or about every chain. The error says what was expected.
     pub(super) fn parse(text: &str, namespace: Option<&str>) -> Result<Self, &'static str> {
-        if text == "*" {
-            return Err("* alone, or addresses without it");
-        }
-        let evm = || keccak::parse_address(text).map(Self::Evm).map_err(|error| error.expected());
         match namespace {
-            Some("eip155") => evm(),
-            Some("solana") if is_solana_address(text) => Ok(Self::Text(text.to_owned())),
-            Some("solana") => Err("a base58 address of 32 to 44 characters"),
-            None if text.len() == 42 && text.starts_with("0x") => evm(),
-            _ if is_plain(text) => Ok(Self::Text(text.to_owned())),
-            _ => Err("an address of 1 to 128 visible ASCII characters"),
+            _ if text == "*" => Err("* alone, or addresses without it"),
+            Some("solana") if !is_solana_address(text) => Err("a base58 address of 32 to 44 characters"),
+            _ if !is_plain(text) => Err("an address of 1 to 128 visible ASCII characters"),
+            _ => match keccak::parse_address(text) {
+                Ok(address) => Ok(Self::Evm(address)),
+                Err(AddressError::Shape) if namespace != Some("eip155") => Ok(Self::Text(text.to_owned())),
+                Err(error) => Err(error.expected()),
+            },
         }
     }
 
-    /// Whether this is the address `text` of a chain in `namespace`.
-    pub(super) fn is(&self, namespace: &str, text: &str) -> bool {
-        match self {
-            Self::Evm(address) if namespace == "eip155" => same_evm_address(address, text),
-            Self::Evm(_) => false,
-            Self::Text(own) => own == text,
-        }
+    /// The address that a chain wrote as `text`. Its spelling is the chain's own, so a checksum is not asked for again.
+    pub(super) fn seen(text: &str) -> Self {
+        keccak::address_bytes(text).map_or_else(|| Self::Text(text.to_owned()), Self::Evm)
     }
-}
-
-/// Compared by value whatever the case: the chain's own spelling is trusted here, a policy's was checked when it was read.
-fn same_evm_address(address: &[u8; 20], text: &str) -> bool {
-    let mut other = [0; 20];
-    text.strip_prefix("0x").is_some_and(|digits| hex::decode_to_slice(digits, &mut other).is_ok()) && other == *address
 }
 
 fn is_solana_address(text: &str) -> bool {

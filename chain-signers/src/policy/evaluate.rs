@@ -1,5 +1,5 @@
 use super::{
-    destination::Destinations,
+    destination::{Destination, Destinations},
     document::{Chains, Effect, Rule},
 };
 use crate::{Action, Summary};
@@ -39,9 +39,9 @@ fn allows(rule: &Rule, summary: &Summary, action: &Action) -> bool {
     let Effect::Allow { calls, contract_creation } = rule.effect else { return false };
     covers_chain(rule, summary)
         && match action {
-            Action::Transfer { to, .. } => rule.destinations == Destinations::All || names(rule, summary, to),
-            Action::ContractCall { to, .. } => calls && names(rule, summary, to),
-            Action::ProgramCall { program, .. } => calls && names(rule, summary, program),
+            Action::Transfer { to, .. } => rule.destinations == Destinations::All || names(rule, to),
+            Action::ContractCall { to, .. } => calls && names(rule, to),
+            Action::ProgramCall { program, .. } => calls && names(rule, program),
             Action::ContractCreation { .. } => contract_creation,
             Action::Unknown { .. } => false,
         }
@@ -51,9 +51,9 @@ fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
     covers_chain(rule, summary)
         && (rule.destinations == Destinations::All
             || match action {
-                Action::Transfer { to, .. } | Action::ContractCall { to, .. } => names(rule, summary, to),
+                Action::Transfer { to, .. } | Action::ContractCall { to, .. } => names(rule, to),
                 Action::ProgramCall { program, accounts, .. } => {
-                    names(rule, summary, program) || accounts.iter().any(|account| names(rule, summary, account))
+                    names(rule, program) || accounts.iter().any(|account| names(rule, account))
                 }
                 Action::ContractCreation { .. } | Action::Unknown { .. } => false,
             })
@@ -67,10 +67,10 @@ fn covers_chain(rule: &Rule, summary: &Summary) -> bool {
 }
 
 /// Whether the rule lists `address`; `*` lists nobody.
-fn names(rule: &Rule, summary: &Summary, address: &str) -> bool {
+fn names(rule: &Rule, address: &str) -> bool {
     match &rule.destinations {
         Destinations::All => false,
-        Destinations::Listed(list) => list.iter().any(|one| one.is(summary.chain_id.namespace(), address)),
+        Destinations::Listed(list) => list.contains(&Destination::seen(address)),
     }
 }
 

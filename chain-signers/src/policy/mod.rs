@@ -19,7 +19,7 @@
 //! # How it is evaluated
 //! Nothing is permitted by default. A transaction is permitted if **no deny rule** matches any of its actions and there
 //! is **one allow rule** that matches all of them. The order of rules decides only which of several equal ones is named.
-//! Evaluation looks at nothing but the policy and the [`Summary`](crate::Summary): no clock, no state.
+//! Evaluation looks at nothing but the policy and the [`Summary`]: no clock, no state.
 //!
 //! # What an allow rule matches
 //! The transaction's chain is in `chains`, and each action is
@@ -38,9 +38,10 @@
 //! calldata.
 //!
 //! # How addresses are compared
-//! All chains of a rule share a namespace. For `eip155`, destinations are addresses compared by value, and mixed-case ones
-//! must carry the right EIP-55 checksum. For every other namespace they are compared as exact text, and for `solana` they
-//! must look like base58 addresses. In a deny rule for every chain, what looks like an Ethereum address is read as one.
+//! All chains of a rule share a namespace. What is written like an Ethereum address, `0x` and 40 hex digits, is compared by
+//! value whatever its case, and in a policy a mixed-case one must carry the right EIP-55 checksum. Everything else is
+//! compared as exact text. A rule for `eip155` takes nothing but Ethereum addresses, one for `solana` nothing but what
+//! looks like base58 addresses.
 
 mod destination;
 mod document;
