@@ -321,3 +321,144 @@ const BREAK: u8 = 0xff;
 /// Well below `serde_cbor`'s own limit of 128, which bounds its recursion.
 const MAX_DEPTH: usize = 32;
 const INITIAL_CAPACITY: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_cbor::Value;
+
+    use super::*;
+
+    fn skip(bytes: &[u8]) -> Result<usize, CborError> {
+        Walker { rest: bytes, total: bytes.len() }.skip_item().map(<[u8]>::len)
+    }
+
+    #[test]
+    fn walks_over_every_kind_of_item() {
+        for item in [
+            &b"\x00"[..],
+            b"\x18\xff",
+            b"\x1b\0\0\0\0\0\0\0\x01",
+            b"\x20",
+            b"\x43abc",
+            b"\x63abc",
+            b"\x5f\x41a\x42bc\xff",
+            b"\x7f\x61a\xff",
+            b"\x5f\xff",
+            b"\x80",
+            b"\x82\x01\x82\x02\x03",
+            b"\x9f\x01\x9f\xff\xff",
+            b"\xa0",
+            b"\xa1\x01\x81\x02",
+            b"\xbf\x01\x02\xff",
+            b"\xf5",
+            b"\xf6",
+            b"\xfb\0\0\0\0\0\0\0\0",
+        ] {
+            assert_eq!(skip(item), Ok(0), "{item:02x?}");
+            let mut followed = item.to_vec();
+            followed.push(0);
+            assert_eq!(skip(&followed), Ok(1), "{item:02x?}");
+            for end in 0..item.len() {
+                assert!(matches!(skip(&item[..end]), Err(CborError::Malformed { .. })), "{item:02x?} cut at {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_well_formed() {
+        for item in [
+            &b"\xff"[..],
+            b"\x1c",
+            b"\x1f",
+            b"\x3f",
+            b"\x81\xff",
+            b"\xa1\x01\xff",
+            b"\xbf\x01\xff",
+            b"\x5f\x61a\xff",
+            b"\x5f\x5f\xff\xff",
+            b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\xbb\x80\0\0\0\0\0\0\0",
+            b"\x9a\xff\xff\xff\xff\0\0\0",
+        ] {
+            assert!(matches!(skip(item), Err(CborError::Malformed { .. })), "{item:02x?}");
+        }
+        assert_eq!(skip(b"\x81\xc0\x01"), Err(CborError::Tagged { offset: 1 }));
+    }
+
+    #[test]
+    fn depth_is_limited_and_long_is_not_deep() {
+        let nested = |depth: usize| [vec![0x81; depth], vec![0]].concat();
+        assert_eq!(skip(&nested(MAX_DEPTH)), Ok(0));
+        assert_eq!(skip(&nested(MAX_DEPTH + 1)), Err(CborError::TooDeep { max: MAX_DEPTH }));
+        assert_eq!(skip(&vec![0x9f; 1 << 20]), Err(CborError::TooDeep { max: MAX_DEPTH }));
+        let long = [vec![0x9f], vec![0x80; 1 << 16], vec![0xff]].concat();
+        assert_eq!(skip(&long), Ok(0));
+    }
+
+    #[test]
+    fn trailing_bytes_and_other_types_are_refused() {
+        assert_eq!(decode::<u8>(b"\x01\x02"), Err(CborError::TrailingBytes { len: 1 }));
+        assert!(matches!(decode::<u8>(b"\x61a"), Err(CborError::Mismatch(_))));
+        assert!(matches!(decode::<u8>(b"\x19\x01\x00"), Err(CborError::Mismatch(_))));
+    }
+
+    #[test]
+    fn encoding_stops_at_the_limit() {
+        assert_eq!(encode(&"abc", 4).unwrap(), &b"\x63abc"[..]);
+        assert_eq!(encode(&"abcd", 4), Err(CborError::TooLong { max: 4 }));
+        assert_eq!(encode_request("m", &(), 11).unwrap_err(), CborError::TooLong { max: 11 });
+    }
+
+    #[test]
+    fn a_request_comes_apart_as_it_was_put_together() {
+        let mut request = encode_request("sign", &7_u8, 100).unwrap();
+        request.set_deadline_ms(250);
+        let parts = RequestParts { method: "sign", deadline_ms: 250, body: &[7] };
+        assert_eq!(split_request(request.payload()).unwrap(), parts);
+        assert_eq!(decode::<(String, u64, u8)>(request.payload()).unwrap(), ("sign".to_owned(), 250, 7));
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(|n| Value::Integer(n.into())),
+            any::<u32>().prop_map(|n| Value::Float(n.into())),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+            ".{0,20}".prop_map(Value::Text),
+        ];
+        leaf.prop_recursive(5, 60, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::vec((any::<i64>(), inner), 0..6).prop_map(|entries| {
+                    let entries = entries.into_iter().map(|(key, value)| (Value::Integer(key.into()), value));
+                    Value::Map(entries.collect::<BTreeMap<_, _>>())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_alike_and_no_prefix_does(value in any_value(), cut in any::<prop::sample::Index>()) {
+            let bytes = encode(&value, 1 << 20).unwrap();
+            prop_assert_eq!(decode::<Value>(&bytes).unwrap(), value);
+            prop_assert!(decode::<Value>(&bytes[..cut.index(bytes.len())]).is_err());
+        }
+
+        #[test]
+        fn no_bytes_panic_and_serde_cbor_agrees_on_what_is_well_formed(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let _ = split_request(&bytes);
+            if skip(&bytes) == Err(CborError::Malformed { offset: bytes.len() }) {
+                prop_assert!(serde_cbor::from_slice::<Value>(&bytes).is_err());
+            }
+            let _ = decode::<Value>(&bytes);
+        }
+    }
+}

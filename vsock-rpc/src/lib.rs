@@ -21,4 +21,4 @@ pub use self::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 pub use self::remote_error::{RemoteError, code};
 pub use self::router::Router;
 pub use self::server::{Server, ServerHandle};
-pub use self::transport::{Addr, Listener, ParseAddrError, Peer, PeerAddr, PeerIdentity, Stream};
+pub use self::transport::{Addr, HostPort, Listener, ParseAddrError, Peer, PeerAddr, PeerIdentity, Stream};

@@ -131,12 +131,15 @@ impl<S> fmt::Debug for Router<S> {
 /// The handlers by name, without the type of their state.
 #[derive(Default)]
 pub(crate) struct Routes {
-    by_name: HashMap<&'static str, Box<dyn Fn(Call, &[u8]) -> Answer + Send + Sync>>,
+    by_name: HashMap<&'static str, Box<Handler>>,
 }
+
+/// Takes a request's body; whatever of it the answer needs, it keeps decoded.
+type Handler = dyn Fn(Call, &[u8]) -> Answer + Send + Sync;
 
 impl Routes {
     /// The name as this program spells it, and its handler.
-    pub(crate) fn find(&self, name: &str) -> Option<(&'static str, &(dyn Fn(Call, &[u8]) -> Answer + Send + Sync))> {
+    pub(crate) fn find(&self, name: &str) -> Option<(&'static str, &Handler)> {
         self.by_name.get_key_value(name).map(|(name, serve)| (*name, &**serve))
     }
 }

@@ -97,8 +97,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match self.turn(cx) {
                 Turn::Again => {}
                 Turn::End => return Poll::Ready(()),
+                // Last, because the turn may have brought a timeout about.
+                Turn::Wait if self.alarm.has_passed(self.next_timeout(), cx) => match self.on_timeout() {
+                    Turn::End => return Poll::Ready(()),
+                    Turn::Again | Turn::Wait => {}
+                },
                 Turn::Wait => return Poll::Pending,
             }
+        }
+        if self.alarm.has_passed(self.next_timeout(), cx) && matches!(self.on_timeout(), Turn::End) {
+            return Poll::Ready(());
         }
         // A busy peer must not keep the others from this thread.
         cx.waker().wake_by_ref();
@@ -111,9 +119,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             Poll::Ready(Err(_)) => return Turn::End,
             Poll::Pending => false,
         };
-        if self.alarm.has_passed(self.next_timeout(), cx) {
-            return self.on_timeout();
-        }
         if let Phase::Closing { .. } = self.phase {
             return if all_written { self.poll_close(cx) } else { Turn::Wait };
         }
@@ -242,7 +247,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         let limits = &self.core.limits;
         let stalled = self.frames.stalls_at(limits.frame_timeout, limits.write_timeout);
-        let is_idle = self.in_flight.is_empty() && self.frames.queued() == 0;
+        let is_idle = matches!(self.phase, Phase::Open) && self.in_flight.is_empty() && self.frames.queued() == 0;
         let idle = is_idle.then(|| self.last_read.max(self.last_answered) + limits.idle_timeout);
         stalled.into_iter().chain(idle).min()
     }

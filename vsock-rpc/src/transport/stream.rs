@@ -186,3 +186,43 @@ impl PeerIdentity {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_write_passes_on_a_piece() {
+        let (near, _far) = tokio::io::duplex(1 << 20);
+        let mut stream = Stream::from(near);
+        assert_eq!(stream.write(&[0; 50_000]).await.unwrap(), MAX_WRITE_LEN);
+    }
+
+    /// There is no `AF_VSOCK` loopback, but the type takes any stream socket.
+    #[cfg(feature = "vsock")]
+    #[tokio::test]
+    async fn a_vsock_stream_carries_bytes_and_ends() {
+        use std::os::fd::OwnedFd;
+
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut near = Stream::from(tokio_vsock::VsockStream::from(OwnedFd::from(near)));
+        let mut far = Stream::from(tokio_vsock::VsockStream::from(OwnedFd::from(far)));
+        assert_eq!(near.peer().addr(), &PeerAddr::Unknown);
+        let sent = vec![7; 500_000];
+        let send = async {
+            near.write_all(&sent).await.unwrap();
+            near.shutdown().await.unwrap();
+        };
+        let mut received = Vec::new();
+        let ((), result) = tokio::join!(send, far.read_to_end(&mut received));
+        result.unwrap();
+        assert_eq!(received, sent);
+        far.write_all(b"back").await.unwrap();
+        drop(far);
+        let mut back = Vec::new();
+        near.read_to_end(&mut back).await.unwrap();
+        assert_eq!(back, b"back");
+    }
+}

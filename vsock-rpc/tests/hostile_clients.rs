@@ -1,0 +1,296 @@
+//! A server against peers that break the rules, are slow, or leave: a reason, a closed stream, and the next
+//! connection works.
+
+mod common;
+
+use std::sync::atomic::Ordering;
+
+use common::*;
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+use vsock_rpc::RemoteError;
+use vsock_rpc::code;
+use vsock_rpc::frame::{Frame, FrameKind};
+
+async fn assert_serves(rig: &Rig) {
+    assert_eq!(rig.client().call::<Add>(&(20, 22), LONG).await.unwrap(), 42);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_broken_rule_has_its_reason() {
+    let rig = Rig::new();
+    for (bytes, reason) in [
+        (&b"\0\0\0\0\x02\x01\0\0\0\0\0\0\0\0\0\x01"[..], "unsupported_version"),
+        (b"GET / HTTP/1.1\r\n\r\n", "unsupported_version"),
+        (b"\0\0\0\0\x01\x01\0\x01\0\0\0\0\0\0\0\x01", "protocol_error"),
+        (b"\0\0\0\0\x01\x63\0\0\0\0\0\0\0\0\0\x01", "protocol_error"),
+        (b"\0\0\0\0\x01\x01\0\0\0\0\0\0\0\0\0\0", "protocol_error"),
+        (b"\xff\xff\xff\xff\x01\x01\0\0\0\0\0\0\0\0\0\x01", "payload_too_long"),
+        (b"\0\x01\0\x01\x01\x01\0\0\0\0\0\0\0\0\0\x01", "payload_too_long"),
+        (b"\0\0\0\x01\x01\x05\0\0\0\0\0\0\0\0\0\x01", "payload_too_long"),
+        // A response to a request that the server never made.
+        (b"\0\0\0\0\x01\x02\0\0\0\0\0\0\0\0\0\x01", "protocol_error"),
+        (b"\0\0\0\0\x01\x06\0\0\0\0\0\0\0\0\0\x01", "protocol_error"),
+    ] {
+        let mut peer = rig.raw().await;
+        peer.send(bytes).await;
+        peer.expect_goaway(reason).await;
+        assert_serves(&rig).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_request_id_ends_the_connection() {
+    let rig = Rig::new();
+    for second in [5, 4, 1] {
+        let mut peer = rig.raw().await;
+        peer.send(&request_bytes(5, "add", (1, 2))).await;
+        assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Response);
+        peer.send(&request_bytes(second, "add", (1, 2))).await;
+        peer.expect_goaway("protocol_error").await;
+    }
+    assert_serves(&rig).await;
+}
+
+#[tokio::test]
+async fn frames_are_served_however_the_reads_cut_them() {
+    let rig = Rig::new();
+    let mut bytes = request_bytes(1, "add", (1, 2));
+    bytes.extend_from_slice(&request_bytes(2, "add", (3, 4)));
+    bytes.extend_from_slice(&frame_bytes(FrameKind::Ping, 9, vec![]));
+    for cut in [1, 4, 15, 16, 17, 30, bytes.len() - 20, bytes.len() - 1, bytes.len()] {
+        let mut peer = rig.raw().await;
+        peer.send(&bytes[..cut]).await;
+        // The server reads what there is before the rest comes.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        peer.send(&bytes[cut..]).await;
+        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 1, vec![3]));
+        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 2, vec![7]));
+        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Pong, 9, vec![]));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_leaves_anywhere_in_a_frame_harms_nobody() {
+    let rig = Rig::new();
+    let bytes = request_bytes(1, "add", (1, 2));
+    for end in 0..bytes.len() {
+        let mut peer = rig.raw().await;
+        peer.send(&bytes[..end]).await;
+        peer.stream.shutdown().await.unwrap();
+        assert_eq!(peer.receive().await, None, "cut at {end}");
+    }
+    assert_serves(&rig).await;
+    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn malformed_requests_are_answered_and_the_connection_lives_on() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    let mut deep = vec![0x83, 0x63, b'a', b'd', b'd', 0x18, 0xfa];
+    deep.extend_from_slice(&[0x81; 5000]);
+    deep.push(0);
+    let mut trailing = request_payload("add", 1000, (1, 2));
+    trailing.push(0);
+    let cases: [(Vec<u8>, &str); 11] = [
+        (vec![], code::MALFORMED_REQUEST),
+        (b"not cbor at all".to_vec(), code::MALFORMED_REQUEST),
+        (vec![0x83], code::MALFORMED_REQUEST),
+        (serde_cbor::to_vec(&("add", 1000)).unwrap(), code::MALFORMED_REQUEST),
+        (request_payload("add", 1000, "text"), code::MALFORMED_REQUEST),
+        (request_payload("add", 1000, (1, 2, 3)), code::MALFORMED_REQUEST),
+        (serde_cbor::to_vec(&("add", -1, (1, 2))).unwrap(), code::MALFORMED_REQUEST),
+        (request_payload(&"m".repeat(65), 1000, ()), code::MALFORMED_REQUEST),
+        (request_payload("sub", 1000, ()), code::UNKNOWN_METHOD),
+        (deep, code::MALFORMED_REQUEST),
+        (trailing, code::MALFORMED_REQUEST),
+    ];
+    for (id, (payload, expected)) in (1..).zip(cases) {
+        peer.send_frame(FrameKind::Request, id, payload.clone()).await;
+        let (answered, error) = peer.receive_error(FrameKind::Error).await;
+        assert_eq!((answered, error.code()), (id, expected), "{payload:02x?}: {error}");
+    }
+    peer.send(&request_bytes(100, "add", (1, 2))).await;
+    assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 100, vec![3]));
+    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_request_with_no_time_left_does_not_run() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    peer.send_frame(FrameKind::Request, 1, request_payload("add", 0, (1, 2))).await;
+    assert_eq!(peer.receive_error(FrameKind::Error).await.1.code(), code::DEADLINE_EXCEEDED);
+    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 0);
+    // The largest deadline is not too large to add to a clock.
+    peer.send_frame(FrameKind::Request, 2, request_payload("add", u64::MAX, (1, 2))).await;
+    assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Response);
+}
+
+#[tokio::test]
+async fn cancel_stops_the_handler_and_is_answered_once() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    peer.send(&request_bytes(1, "stuck", ())).await;
+    rig.state.stuck_began.notified().await;
+    for id in [1, 1, 77] {
+        peer.send_frame(FrameKind::Cancel, id, vec![]).await;
+    }
+    rig.state.stuck_dropped.notified().await;
+    let (id, error) = peer.receive_error(FrameKind::Error).await;
+    assert_eq!((id, error.code()), (1, code::CANCELLED));
+    peer.send_frame(FrameKind::Ping, 3, vec![]).await;
+    assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Pong);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_drops_its_handlers() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    peer.send(&request_bytes(1, "stuck", ())).await;
+    rig.state.stuck_began.notified().await;
+    drop(peer);
+    rig.state.stuck_dropped.notified().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_never_ends_is_not_waited_for() {
+    let rig = Rig::with(|server| server.frame_timeout(5 * SECOND).idle_timeout(300 * SECOND));
+    let bytes = request_bytes(1, "add", (1, 2));
+    for len in [1, 15, 16, 20] {
+        let began = Instant::now();
+        let mut peer = rig.raw().await;
+        peer.send(&bytes[..len]).await;
+        peer.expect_goaway("too_slow").await;
+        assert!(began.elapsed() < 7 * SECOND);
+    }
+    assert_serves(&rig).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_loris_does_not_extend_its_time_byte_by_byte() {
+    let rig = Rig::with(|server| server.frame_timeout(5 * SECOND));
+    let mut peer = rig.raw().await;
+    let began = Instant::now();
+    for byte in &request_bytes(1, "add", (1, 2))[..8] {
+        if peer.stream.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(SECOND).await;
+    }
+    peer.expect_goaway("too_slow").await;
+    assert!(began.elapsed() < 10 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_told_and_closed() {
+    let rig = Rig::with(|server| server.idle_timeout(20 * SECOND));
+    let began = Instant::now();
+    let mut peer = rig.raw().await;
+    peer.expect_goaway("idle").await;
+    assert!(began.elapsed() >= 20 * SECOND && began.elapsed() < 22 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_work_in_flight_is_not_idle() {
+    let rig = Rig::with(|server| server.idle_timeout(20 * SECOND).max_deadline(300 * SECOND));
+    let mut peer = rig.raw().await;
+    peer.send_frame(FrameKind::Request, 1, request_payload("gated", 300_000, 7)).await;
+    tokio::time::sleep(100 * SECOND).await;
+    rig.state.gate.add_permits(1);
+    assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 1, vec![7]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_is_cut_off_and_others_are_served() {
+    let rig = Rig::with(|server| server.write_timeout(5 * SECOND));
+    let mut peer = rig.raw().await;
+    let flood = async {
+        for id in 1.. {
+            let request = request_bytes(id, "grow", 60_000);
+            if peer.stream.write_all(&request).await.is_err() {
+                return id;
+            }
+        }
+        unreachable!("a finite server takes a finite number of requests")
+    };
+    let (sent, ()) = tokio::join!(flood, assert_serves(&rig));
+    // Two buffers of the pipe and one of the server hold a few thousand requests; it read no more than that.
+    assert!(sent < 10_000, "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_a_trickle_is_cut_off_too() {
+    use tokio::io::AsyncReadExt;
+    let rig = Rig::with(|server| server.write_timeout(5 * SECOND));
+    let mut peer = rig.raw().await;
+    for id in 1..=8 {
+        peer.send(&request_bytes(id, "grow", 60_000)).await;
+    }
+    let began = Instant::now();
+    // A byte a second never makes a piece; once the server gave up, the rest comes at once.
+    let mut byte = [0];
+    while began.elapsed() < 100 * SECOND && peer.stream.write_all(b"").await.is_ok() {
+        tokio::time::sleep(SECOND).await;
+        match peer.stream.read(&mut byte).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+        if peer.stream.write_all(&frame_bytes(FrameKind::Ping, 1, vec![])).await.is_err() {
+            break;
+        }
+    }
+    assert!(began.elapsed() < 30 * SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn floods_of_pings_and_cancels_are_answered_or_ignored_in_order() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    let mut flood = bytes::BytesMut::new();
+    for id in 1..=500 {
+        flood.extend_from_slice(&frame_bytes(FrameKind::Ping, id, vec![]));
+        flood.extend_from_slice(&frame_bytes(FrameKind::Cancel, id, vec![]));
+    }
+    peer.send(&flood).await;
+    for id in 1..=500 {
+        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Pong, id, vec![]));
+    }
+    assert_serves(&rig).await;
+}
+
+#[tokio::test]
+async fn connections_above_the_bound_are_told_and_closed() {
+    let rig = Rig::with(|server| server.max_connections(2));
+    let mut first = rig.raw().await;
+    let mut second = rig.raw().await;
+    for peer in [&mut first, &mut second] {
+        peer.send_frame(FrameKind::Ping, 1, vec![]).await;
+        assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Pong);
+    }
+    let mut third = rig.raw().await;
+    third.expect_goaway("too_many_connections").await;
+    drop(first);
+    // The place is free again once the server has seen the end; until then, a peer is told.
+    loop {
+        let mut peer = rig.raw().await;
+        peer.send_frame(FrameKind::Ping, 1, vec![]).await;
+        match peer.receive().await {
+            Some(Frame { kind: FrameKind::Pong, .. }) => break,
+            other => assert_eq!(other.unwrap().kind, FrameKind::GoAway),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_method_name_comes_back_harmless() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    peer.send(&request_bytes(1, "a\u{1b}[2J\n", ())).await;
+    let (_, error): (_, RemoteError) = peer.receive_error(FrameKind::Error).await;
+    assert_eq!(error.code(), code::UNKNOWN_METHOD);
+    assert!(!error.message().contains(char::is_control), "{error:?}");
+}

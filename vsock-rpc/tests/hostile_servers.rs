@@ -1,0 +1,272 @@
+//! A client against servers that break the rules, fall silent, or leave, and its reconnecting.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::*;
+use tokio::time::Instant;
+use vsock_rpc::client::Connector;
+use vsock_rpc::frame::{Frame, FrameKind};
+use vsock_rpc::{Addr, CallError, Client, Listener, RemoteError, Server, code};
+
+fn error_payload(code: &'static str) -> Vec<u8> {
+    serde_cbor::to_vec(&RemoteError::new(code, "says the script")).unwrap()
+}
+
+async fn accept_request(peers: &mut tokio::sync::mpsc::Receiver<RawPeer>) -> (RawPeer, Frame) {
+    let mut peer = peers.recv().await.unwrap();
+    let request = peer.receive().await.unwrap();
+    assert_eq!(request.kind, FrameKind::Request);
+    (peer, request)
+}
+
+fn disconnected(error: &CallError) -> (bool, &str) {
+    match error {
+        CallError::Disconnected { sent, reason } => (*sent, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_must_not_send_closes_the_stream_and_fails_the_calls() {
+    let bad: [(&str, fn(u64) -> Vec<u8>); 9] = [
+        ("not made", |id| frame_bytes(FrameKind::Response, id + 1, vec![3]).to_vec()),
+        ("not made", |id| frame_bytes(FrameKind::Error, id + 1, error_payload("x")).to_vec()),
+        ("malformed Error", |id| frame_bytes(FrameKind::Error, id, vec![1]).to_vec()),
+        ("malformed GoAway", |_| frame_bytes(FrameKind::GoAway, 0, vec![]).to_vec()),
+        ("no such Request", |_| frame_bytes(FrameKind::Request, 1, vec![]).to_vec()),
+        ("no such Ping", |_| frame_bytes(FrameKind::Ping, 1, vec![]).to_vec()),
+        ("no such Pong", |_| frame_bytes(FrameKind::Pong, 1, vec![]).to_vec()),
+        ("payload_too_long", |_| b"\xff\xff\xff\xff\x01\x02\0\0\0\0\0\0\0\0\0\x01".to_vec()),
+        ("unsupported_version", |_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+    ];
+    for (expected, answer) in bad {
+        let (mut peers, connector) = scripted_server();
+        let client = Client::builder(connector).build();
+        let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+        let (mut peer, request) = accept_request(&mut peers).await;
+        peer.send(&answer(request.request_id)).await;
+        let error = call.await.unwrap().unwrap_err();
+        let (sent, reason) = disconnected(&error);
+        assert!(sent && error.may_have_run());
+        assert!(reason.contains(expected), "{expected}: {reason}");
+        // The server is told, and a good connection then serves.
+        assert_eq!(peer.receive().await.unwrap().kind, FrameKind::GoAway);
+        assert_eq!(peer.receive().await, None);
+        let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+        let (mut peer, request) = accept_request(&mut peers).await;
+        peer.send_frame(FrameKind::Response, request.request_id, vec![3]).await;
+        assert_eq!(call.await.unwrap().unwrap(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_answer_to_one_request_closes_the_stream() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    let first = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+    let (mut peer, request) = accept_request(&mut peers).await;
+    let second = tokio::spawn(client.call::<Add>(&(3, 4), LONG));
+    peer.receive().await.unwrap();
+    let mut twice = frame_bytes(FrameKind::Response, request.request_id, vec![3]);
+    twice.extend_from_slice(&twice.clone());
+    peer.send(&twice).await;
+    assert_eq!(first.await.unwrap().unwrap(), 3);
+    let error = second.await.unwrap().unwrap_err();
+    assert!(disconnected(&error).0);
+}
+
+#[tokio::test]
+async fn a_response_of_another_type_is_an_error_of_that_call_alone() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    for payload in [&b"\x61a"[..], b"", b"\x01\x01", b"\xc1\x01", &[0x81; 1000]] {
+        let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+        let (mut peer, request) = accept_request(&mut peers).await;
+        peer.send_frame(FrameKind::Response, request.request_id, payload).await;
+        let error = call.await.unwrap().unwrap_err();
+        assert!(matches!(error, CallError::MalformedResponse(_)), "{error:?}");
+        assert!(error.may_have_run());
+        peer.send_frame(FrameKind::GoAway, u64::MAX, error_payload("next")).await;
+        assert_eq!(peer.receive().await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_asked_for_a_sign_of_life_and_then_given_up() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).liveness_interval(2 * SECOND).build();
+    let began = Instant::now();
+    let call = tokio::spawn(client.call::<Add>(&(1, 2), 600 * SECOND));
+    let (mut peer, _) = accept_request(&mut peers).await;
+    // As long as it shows life, a slow answer is waited for.
+    for _ in 0..5 {
+        let ping = peer.receive().await.unwrap();
+        assert_eq!(ping.kind, FrameKind::Ping);
+        peer.send_frame(FrameKind::Pong, ping.request_id, vec![]).await;
+    }
+    let error = call.await.unwrap().unwrap_err();
+    assert!(disconnected(&error).1.contains("no sign of life"), "{error}");
+    assert!(began.elapsed() < 60 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_nothing_is_given_up() {
+    let (mut listener, connector) = Listener::memory(16);
+    let client = Client::builder(connector).stall_timeout(2 * SECOND).build();
+    let call = tokio::spawn(client.call::<Echo>(&Blob::of(1000), 600 * SECOND));
+    let _held = listener.accept().await.unwrap();
+    let error = call.await.unwrap().unwrap_err();
+    assert!(disconnected(&error).1.contains("too slowly"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_call_keeps_its_place_until_answered() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).max_in_flight(1).build();
+    let call = client.call::<Add>(&(1, 2), SECOND);
+    let (error, (mut peer, request)) = tokio::join!(call, accept_request(&mut peers));
+    assert!(matches!(error.unwrap_err(), CallError::DeadlineExceeded { sent: true }));
+    let cancel = peer.receive().await.unwrap();
+    assert_eq!((cancel.kind, cancel.request_id), (FrameKind::Cancel, request.request_id));
+    // The server may still be at work: no second call goes out.
+    let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
+    assert!(matches!(error, CallError::DeadlineExceeded { sent: false }));
+    peer.send_frame(FrameKind::Error, request.request_id, error_payload(code::CANCELLED)).await;
+    let serve = async {
+        let request = peer.receive().await.unwrap();
+        peer.send_frame(FrameKind::Response, request.request_id, vec![3]).await;
+    };
+    let (answer, ()) = tokio::join!(client.call::<Add>(&(1, 2), SECOND), serve);
+    assert_eq!(answer.unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_a_cancelled_call_loses_the_connection() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).max_in_flight(1).liveness_interval(SECOND).build();
+    let (error, (mut peer, _)) = tokio::join!(client.call::<Add>(&(1, 2), SECOND), accept_request(&mut peers));
+    error.unwrap_err();
+    let keep_alive = async {
+        while let Some(frame) = peer.receive().await {
+            if frame.kind == FrameKind::Ping {
+                peer.send_frame(FrameKind::Pong, frame.request_id, vec![]).await;
+            }
+        }
+    };
+    tokio::time::timeout(60 * SECOND, keep_alive).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_goaway_disowns_later_requests_and_earlier_ones_are_still_answered() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    let first = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+    let (mut peer, request) = accept_request(&mut peers).await;
+    let second = tokio::spawn(client.call::<Add>(&(3, 4), LONG));
+    peer.receive().await.unwrap();
+    peer.send_frame(FrameKind::GoAway, request.request_id, error_payload("shutting_down")).await;
+    let error = second.await.unwrap().unwrap_err();
+    let (sent, reason) = disconnected(&error);
+    assert!(!sent && !error.may_have_run());
+    assert!(reason.contains("shutting_down"), "{reason}");
+    peer.send_frame(FrameKind::Response, request.request_id, vec![3]).await;
+    assert_eq!(first.await.unwrap().unwrap(), 3);
+    assert_eq!(peer.receive().await, None);
+}
+
+#[tokio::test]
+async fn a_connection_lost_before_writing_says_the_request_did_not_run() {
+    // The pipe takes 16 bytes: part of the first request is written, nothing of the second.
+    let (mut listener, connector) = Listener::memory(16);
+    let client = Client::builder(connector).build();
+    let first = tokio::spawn(client.call::<Echo>(&Blob::of(100), LONG));
+    let held = listener.accept().await.unwrap();
+    let second = tokio::spawn(client.call::<Echo>(&Blob::of(100), LONG));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let (first, second) = (first.await.unwrap().unwrap_err(), second.await.unwrap().unwrap_err());
+    assert!(disconnected(&first).0);
+    assert!(!disconnected(&second).0);
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_an_error_at_once_for_all_who_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = Client::builder(Addr::unix(dir.path().join("nobody"))).build();
+    let calls = (0..20).map(|_| client.call::<Add>(&(1, 2), LONG));
+    let began = std::time::Instant::now();
+    for result in futures_util::future::join_all(calls).await {
+        let error = result.unwrap_err();
+        assert!(matches!(&error, CallError::Unreachable { kind: std::io::ErrorKind::NotFound, .. }), "{error}");
+        assert!(!error.may_have_run());
+    }
+    assert!(began.elapsed() < LONG);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_has_a_timeout() {
+    let connector = Connector::new("nowhere", std::future::pending::<std::io::Result<tokio::io::DuplexStream>>);
+    let client = Client::builder(connector).connect_timeout(SECOND).build();
+    let error = client.call::<Add>(&(1, 2), LONG).await.unwrap_err();
+    assert!(matches!(&error, CallError::Unreachable { kind: std::io::ErrorKind::TimedOut, .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pause_grows_until_a_connection_is_of_use() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    // Accepts, and closes without a word: being connected is no success.
+    let connector = Connector::new("a closing server", move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { Ok(tokio::io::duplex(64).0) }
+    });
+    let client = Client::builder(connector).backoff(SECOND, 60 * SECOND).build();
+    let began = Instant::now();
+    while began.elapsed() < 100 * SECOND {
+        let error = client.call::<Add>(&(1, 2), 200 * SECOND).await.unwrap_err();
+        assert!(disconnected(&error).1.len() > 1);
+    }
+    // 0 s, then pauses of 1, 2, 4 … seconds less up to a half.
+    let attempts = attempts.load(Ordering::SeqCst);
+    assert!((7..=9).contains(&attempts), "{attempts}");
+    let error = client.call::<Add>(&(1, 2), Duration::from_millis(10)).await.unwrap_err();
+    assert!(matches!(&error, CallError::Unreachable { retry_after, .. } if *retry_after > SECOND), "{error:?}");
+}
+
+#[tokio::test]
+async fn reconnects_after_the_server_restarted() {
+    let dir = tempfile::tempdir().unwrap();
+    let addr = Addr::unix(dir.path().join("s"));
+    let client = Client::builder(addr.clone()).build();
+    for _ in 0..3 {
+        let state = Arc::default();
+        let server = Server::builder(router(&state)).serve(Listener::bind(&addr).await.unwrap());
+        for round in 0..3 {
+            assert_eq!(client.call::<Add>(&(1, round), LONG).await.unwrap(), 1 + round);
+        }
+        server.shutdown().await;
+        let error = client.call::<Add>(&(1, 2), LONG).await.unwrap_err();
+        assert!(!error.may_have_run(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_that_ends_fails_the_calls_of_another() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // The connection is driven by the runtime of whoever called first.
+    other.spawn(client.call::<Add>(&(1, 2), LONG));
+    let (mut peer, _) = accept_request(&mut peers).await;
+    let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+    peer.receive().await.unwrap();
+    other.shutdown_background();
+    let error = call.await.unwrap().unwrap_err();
+    assert!(disconnected(&error).1.contains("runtime"), "{error}");
+}
