@@ -39,7 +39,11 @@ pub fn parent_port(service: Arc<Service>) -> Router<Service> {
 /// What binding the port answers.
 pub async fn serve(service: Arc<Service>) -> io::Result<ServerHandle> {
     let listener = Listener::bind(service.parent_port()).await?;
-    Ok(Server::builder(parent_port(service)).max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN).serve(listener))
+    let server = Server::builder(parent_port(service))
+        .max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN)
+        .max_connections(MAX_CONNECTIONS)
+        .max_in_flight_total(MAX_IN_FLIGHT);
+    Ok(server.serve(listener))
 }
 
 fn permit(allowed: bool, switch: &str) -> Result<(), RemoteError> {
@@ -48,3 +52,10 @@ fn permit(allowed: bool, switch: &str) -> Result<(), RemoteError> {
     }
     Err(RemoteError::new(code::NOT_PERMITTED, format!("the measured configuration has {switch} = false")))
 }
+
+/// There is one parent; a few connections let it reconnect while an old one drains.
+const MAX_CONNECTIONS: usize = 8;
+
+/// With [`PARENT_PORT_MAX_PAYLOAD_LEN`], what a hostile parent can have the enclave hold: 64 MiB of requests being worked
+/// on and 8 MiB half sent.
+const MAX_IN_FLIGHT: usize = 64;

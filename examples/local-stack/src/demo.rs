@@ -15,7 +15,7 @@ use vsock_rpc::{Addr, CallError, Client};
 
 use crate::narrator::Narrator;
 use crate::role::Principal;
-use crate::stack::{ACCOUNT, Enclave, Ground, Kms, PARENT_PORT, Parent, REGION, configuration, measurement};
+use crate::stack::{ACCOUNT, Enclave, Ground, Kms, PARENT_PORT, Parent, REGION, Stack, configuration};
 
 /// What `demo --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -43,25 +43,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// The first step that did not hold.
 pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Result<Outcome> {
-    let kms = Kms::start(ground).await?;
-    narrator.step("KMS answers, trusting the simulated hardware's root");
-    let kms_key = kms.admin.create_key().await.context("KMS made no key")?;
-    narrator.step("the administrator creates a KMS key");
-    narrator.detail("key", &kms_key);
-
-    let measured = configuration(ground, &kms, vec![kms_key.clone()], PARENT_PORT)?;
-    let pcr0 = measurement(&measured)?;
-    narrator.step("the enclave's configuration names that key and is measured with the program");
-    narrator.detail("PCR0", &pcr0);
-    kms.admit(ground, &kms_key, &pcr0).await?;
-    narrator.step("the key policy admits this PCR0 alone");
-
-    let enclave = Enclave::start(ground, &measured).await?;
-    ensure!(enclave.pcr0 == pcr0, "the enclave reports PCR0 {}, not {pcr0}", enclave.pcr0);
-    let parent = Parent::start(ground, &kms).await?;
-    narrator.step("enclave and parent run");
-    narrator.detail("HTTPS", parent.addr);
-
+    let Stack { kms, kms_key, pcr0, enclave, parent } = Stack::start(narrator, ground).await?;
     let key = parent.client.create_key("eip155", POLICY.as_bytes()).await.context("no key was made")?;
     narrator.step("a key is born inside the enclave and sealed to it");
     narrator.detail("address", &key.address);

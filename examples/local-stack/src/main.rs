@@ -6,6 +6,7 @@ mod narrator;
 mod role;
 mod stack;
 
+use std::future::pending;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::narrator::Narrator;
 use crate::role::Role;
-use crate::stack::Ground;
+use crate::stack::{Ground, Stack};
 
 /// Everything on one machine, over a simulated NSM and KMS.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The same stack, left running until SIGINT or SIGTERM, for trying it with signerctl.
+    Serve,
     /// Plays one process of the stack; the stack starts these itself.
     #[command(hide = true)]
     Role {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         let outcome = runtime.block_on(async {
             match arguments.command {
                 Command::Demo { json } => demo(json).await,
+                Command::Serve => serve().await,
                 Command::Role { role } => role::run(role).await.map(|()| ExitCode::SUCCESS),
             }
         });
@@ -59,32 +63,45 @@ fn main() -> ExitCode {
     })
 }
 
-/// Runs the demo until it ends or a signal arrives. Either way its processes and files are gone before this returns.
 async fn demo(json: bool) -> anyhow::Result<ExitCode> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut narrator = Narrator::new(json);
-    let ground = Ground::prepare()?;
-    let ending = tokio::select! {
-        outcome = demo::tell(&mut narrator, &ground) => Ending::Told(outcome),
-        _ = terminate.recv() => Ending::Signal(15),
-        _ = interrupt.recv() => Ending::Signal(2),
-    };
-    let cleared = ground.clear().await;
-    let outcome = match ending {
-        Ending::Told(outcome) => outcome?,
-        // The convention of shells for a process that a signal ended.
-        Ending::Signal(number) => return cleared.map(|()| ExitCode::from(128 + number)),
-    };
-    cleared?;
-    if json {
-        println!("{}", serde_json::to_string(&outcome)?);
+    let told = on_ground(async |ground| demo::tell(&mut narrator, ground).await).await?;
+    if let (Some(outcome), true) = (&told.outcome, json) {
+        println!("{}", serde_json::to_string(outcome)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(told.exit_code)
 }
 
-/// How the demo ended.
-enum Ending {
-    Told(anyhow::Result<demo::Outcome>),
-    Signal(u8),
+async fn serve() -> anyhow::Result<ExitCode> {
+    let mut narrator = Narrator::new(false);
+    let served = on_ground(async |ground| {
+        let stack = Stack::start(&mut narrator, ground).await?;
+        narrator.detail("try", format!("signerctl {} keys list", stack.reach(ground)));
+        narrator.step("ready; stop with Ctrl-C");
+        pending::<anyhow::Result<()>>().await
+    });
+    Ok(served.await?.exit_code)
+}
+
+/// How work on the ground ended.
+struct Ended<T> {
+    /// Its outcome, unless a signal ended it.
+    outcome: Option<T>,
+    exit_code: ExitCode,
+}
+
+/// Runs `work` until it ends or a signal arrives. Either way its processes and files are gone before this returns.
+async fn on_ground<T>(work: impl AsyncFnOnce(&Ground) -> anyhow::Result<T>) -> anyhow::Result<Ended<T>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let ground = Ground::prepare()?;
+    let ended = tokio::select! {
+        outcome = work(&ground) => outcome.map(|outcome| Ended { outcome: Some(outcome), exit_code: ExitCode::SUCCESS }),
+        // The convention of shells for a process that a signal ended.
+        _ = terminate.recv() => Ok(Ended { outcome: None, exit_code: ExitCode::from(128 + 15) }),
+        _ = interrupt.recv() => Ok(Ended { outcome: None, exit_code: ExitCode::from(128 + 2) }),
+    };
+    let cleared = ground.clear().await;
+    let ended = ended?;
+    cleared.map(|()| ended)
 }

@@ -8,8 +8,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use aws_lc_rs::rand;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use enclave::{Configuration, KmsConfiguration, ParentPermissions};
 use kms_enclave_client::sim::AdminClient;
 use kms_enclave_client::{KeyArn, TcpTransport, TlsRoots};
@@ -23,6 +24,7 @@ use vsock_rpc::Addr;
 use zeroize::Zeroizing;
 
 use crate::child::{ProcessId, Processes};
+use crate::narrator::Narrator;
 use crate::role::{
     EnclaveBootstrap, EnclaveReady, KmsBootstrap, KmsReady, ParentBootstrap, ParentReady, Principal, Role, measure,
 };
@@ -64,10 +66,55 @@ impl Ground {
         self.folder.path().join("records")
     }
 
+    /// The parent's certificate, for clients outside this process.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("parent.pem")
+    }
+
     /// Stops every process and removes the folder; says what could not be done.
     pub(crate) async fn clear(self) -> anyhow::Result<()> {
         let stopped = self.processes.stop_all().await;
         stopped.and(self.folder.close().context("cannot remove the temporary folder"))
+    }
+}
+
+/// Everything running, set up in an operator's order.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) kms: Kms,
+    pub(crate) kms_key: KeyArn,
+    pub(crate) pcr0: PcrValue,
+    pub(crate) enclave: Enclave,
+    pub(crate) parent: Parent,
+}
+
+impl Stack {
+    /// Starts it all, telling each step.
+    pub(crate) async fn start(narrator: &mut Narrator, ground: &Ground) -> anyhow::Result<Self> {
+        let kms = Kms::start(ground).await?;
+        narrator.step("KMS answers, trusting the simulated hardware's root");
+        let kms_key = kms.admin.create_key().await.context("KMS made no key")?;
+        narrator.step("the administrator creates a KMS key");
+        narrator.detail("key", &kms_key);
+
+        let measured = configuration(ground, &kms, vec![kms_key.clone()], PARENT_PORT)?;
+        let pcr0 = measure(measured.as_bytes())?;
+        narrator.step("the enclave's configuration names that key and is measured with the program");
+        narrator.detail("PCR0", pcr0);
+        kms.admit(ground, &kms_key, &pcr0).await?;
+        narrator.step("the key policy admits this PCR0 alone");
+
+        let enclave = Enclave::start(ground, &measured).await?;
+        ensure!(enclave.pcr0 == pcr0, "the enclave reports PCR0 {}, not {pcr0}", enclave.pcr0);
+        let parent = Parent::start(ground, &kms).await?;
+        narrator.step("enclave and parent run");
+        narrator.detail("HTTPS", parent.addr);
+        Ok(Self { kms, kms_key, pcr0, enclave, parent })
+    }
+
+    /// The options with which signerctl reaches the parent.
+    pub(crate) fn reach(&self, ground: &Ground) -> String {
+        format!("--url https://localhost:{} --ca {}", self.parent.addr.port(), ground.certificate().display())
     }
 }
 
@@ -141,11 +188,6 @@ pub(crate) fn configuration(ground: &Ground, kms: &Kms, key_arns: Vec<KeyArn>, p
     Ok(serde_json::to_string_pretty(&configuration)?)
 }
 
-/// PCR0 of an enclave with this configuration, known before it runs.
-pub(crate) fn measurement(configuration: &str) -> anyhow::Result<PcrValue> {
-    measure(configuration.as_bytes())
-}
-
 /// A running parent, and a client that trusts its certificate.
 #[derive(Debug)]
 pub(crate) struct Parent {
@@ -165,9 +207,21 @@ impl Parent {
         };
         let (process, ParentReady { addr, tls_root }) = ground.processes.start(Role::Parent, &bootstrap).await?;
         let root = CertificateDer::from(hex::decode(tls_root)?);
+        std::fs::write(ground.certificate(), pem(&root)).context("cannot write the parent's certificate")?;
         let client = ParentClient::builder(addr.to_string(), "localhost").roots([root]).build()?;
         Ok(Self { process, client, addr })
     }
+}
+
+/// A certificate as RFC 7468 writes it.
+fn pem(certificate: &[u8]) -> String {
+    let base64 = BASE64_STANDARD.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for start in (0..base64.len()).step_by(64) {
+        pem.push_str(&base64[start..base64.len().min(start + 64)]);
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// A caller that KMS will know for one run.
