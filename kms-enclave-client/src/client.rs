@@ -31,7 +31,6 @@ pub struct KmsClient {
 
 impl KmsClient {
     /// Starts building a client.
-    #[must_use]
     pub fn builder() -> KmsClientBuilder {
         KmsClientBuilder::default()
     }

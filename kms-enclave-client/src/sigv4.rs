@@ -13,8 +13,7 @@ use nsm_attest::UnixTime;
 use crate::credentials::Credentials;
 use crate::error::Error;
 
-/// A KMS request that awaits its signature.
-#[derive(Debug)]
+/// A KMS request that awaits its signature. Not `Debug`: an administrator's body may hold a plaintext.
 pub(crate) struct Unsigned<'a> {
     /// The host, which is both TLS name and `Host` header.
     pub(crate) host: &'a str,

@@ -1,5 +1,7 @@
 //! A KMS, or somebody in its place, that answers what it should not: each answer has its named error.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 #[path = "support/hostile.rs"]
 mod hostile;
 mod support;

@@ -1,5 +1,7 @@
 //! `CiphertextForRecipient` blobs that the real KMS made, read from the folder that `NITRO_VECTORS` names.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 use std::path::PathBuf;
 
 use base64::Engine as _;

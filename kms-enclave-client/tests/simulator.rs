@@ -1,5 +1,7 @@
 //! The client against the simulator, over TCP: what a key policy admits, and everything that it does not.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Who signed a request: Signature Version 4, by a verifier that shares no code with the signer.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -44,10 +44,15 @@ pub(crate) async fn authenticate(
         .ok()
         .and_then(DateTime::<Utc>::from_timestamp_millis)
         .ok_or_else(Fault::internal)?;
-    let access_key = access_key_of(request.headers());
-    let known = Arc::clone(registered);
+    // The caller is whoever's key the verifier asked for and then verified with.
+    let caller = Arc::new(OnceLock::new());
+    let (known, asked_for) = (Arc::clone(registered), Arc::clone(&caller));
     let look_up = move |request: GetSigningKeyRequest| {
-        std::future::ready(signing_key_for(&request, &known, now).map_err(BoxError::from))
+        let found = signing_key_for(&request, &known, now).map(|(principal, signing_key)| {
+            asked_for.get_or_init(|| principal.clone());
+            signing_key
+        });
+        std::future::ready(found.map_err(BoxError::from))
     };
     let mut signing_key = service_for_signing_key_fn(look_up);
     // Whatever KMS acts upon must be covered: an unsigned target would let a relay turn one action into another.
@@ -67,12 +72,8 @@ pub(crate) async fn authenticate(
     )
     .await
     .map_err(|error| error.downcast::<SignatureError>().map_or_else(|_| Fault::internal(), |error| fault(&error)))?;
-    // The verifier looked the key up under this id, so it is known.
-    let caller = registered
-        .iter()
-        .find(|entry| Some(entry.credentials.access_key_id()) == access_key.as_deref())
-        .ok_or_else(Fault::internal)?;
-    Ok((caller.principal.clone(), parts.headers, body))
+    let caller = caller.get().cloned().ok_or_else(Fault::internal)?;
+    Ok((caller, parts.headers, body))
 }
 
 /// Nothing may be said twice, and only by POST to the root of this host.
@@ -92,20 +93,11 @@ fn check_form<B>(request: &Request<B>, host: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The first part of `Credential=` in the Authorization header.
-fn access_key_of(headers: &HeaderMap) -> Option<String> {
-    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (_, parameters) = authorization.split_once(' ')?;
-    // The verifier lets the last of several win; so does this.
-    let credential = parameters.split(',').rev().find_map(|parameter| parameter.trim().strip_prefix("Credential="))?;
-    credential.split('/').next().map(str::to_owned)
-}
-
-fn signing_key_for(
+fn signing_key_for<'a>(
     request: &GetSigningKeyRequest,
-    registered: &[Registered],
+    registered: &'a [Registered],
     now: UnixTime,
-) -> Result<GetSigningKeyResponse, SignatureError> {
+) -> Result<(&'a Principal, GetSigningKeyResponse), SignatureError> {
     let unknown =
         || SignatureError::InvalidClientTokenId("The security token included in the request is invalid.".into());
     let entry = registered
@@ -126,10 +118,11 @@ fn signing_key_for(
     let secret = <KSecretKey>::from_str(entry.credentials.secret_access_key())
         .map_err(|error| SignatureError::InternalServiceError(error.into()))?;
     let signing_key = secret.to_ksigning(request.request_date(), request.region(), request.service());
-    GetSigningKeyResponse::builder()
+    let response = GetSigningKeyResponse::builder()
         .signing_key(signing_key)
         .build()
-        .map_err(|error| SignatureError::InternalServiceError(error.into()))
+        .map_err(|error| SignatureError::InternalServiceError(error.into()))?;
+    Ok((&entry.principal, response))
 }
 
 fn fault(error: &SignatureError) -> Fault {

@@ -178,7 +178,7 @@ mod tests {
     fn debug_shows_no_material() {
         let key = key();
         let text = format!("{key:?}");
-        assert!(text.starts_with("Key { arn: ") && !text.contains(&hex::encode(&*key.material)), "{text}");
+        assert!(text.starts_with("Key { arn: ") && !text.contains(&hex::encode(*key.material)), "{text}");
         assert!(!text.contains("material"), "{text}");
     }
 }

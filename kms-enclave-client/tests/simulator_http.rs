@@ -1,0 +1,386 @@
+//! The simulator at the level of HTTP: requests that no client of ours would send, each refused, the next one served.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use kms_enclave_client::sim::KmsSimulator;
+use nsm_attest::sim::Authority;
+use nsm_attest::{AttestationRequest, Clock, Nsm};
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde_json::{Value, json};
+use support::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+const HOST: &str = "kms.eu-west-1.amazonaws.com";
+
+struct World {
+    authority: Authority,
+    clock: Clock,
+    kms: KmsSimulator,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(Duration::from_secs(10), 256).await
+    }
+
+    async fn with(read_timeout: Duration, max_connections: usize) -> Self {
+        let clock = Clock::settable(start_of_time());
+        let authority = Authority::generate(clock.now()).unwrap();
+        let kms = KmsSimulator::builder(REGION, ACCOUNT)
+            .attestation_anchor(authority.trust_anchor())
+            .clock(clock.clone())
+            .administrator(administrator_credentials(), ADMINISTRATOR)
+            .read_timeout(read_timeout)
+            .max_connections(max_connections)
+            .start()
+            .await
+            .unwrap();
+        Self { authority, clock, kms }
+    }
+
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from(self.kms.tls_root_der())).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(self.kms.local_addr()).await.unwrap();
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST).unwrap(), stream).await.unwrap()
+    }
+
+    /// Sends bytes on a connection of their own and reads one reply.
+    async fn raw(&self, bytes: &[u8]) -> (u16, Value) {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+        read_reply(&mut stream).await
+    }
+
+    async fn send(&self, signed: &Signed) -> (u16, Value) {
+        self.raw(&signed.bytes()).await
+    }
+
+    /// The exception that the request gives.
+    async fn exception(&self, signed: &Signed) -> String {
+        let (status, body) = self.send(signed).await;
+        assert!((400..500).contains(&status), "{status} {body}");
+        body["__type"].as_str().unwrap().to_owned()
+    }
+
+    async fn create_key(&self) -> String {
+        let (status, reply) = self.send(&Signed::new("CreateKey", &json!({}))).await;
+        assert_eq!(status, 200, "{reply}");
+        reply["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+    }
+
+    async fn assert_still_serves(&self) {
+        self.create_key().await;
+    }
+}
+
+/// Reads to the end of one reply with a content length.
+async fn read_reply(stream: &mut TlsStream<TcpStream>) -> (u16, Value) {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_lowercase();
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            let len = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let len = len.map_or(0, |len| len.parse::<usize>().unwrap());
+            if bytes.len() >= end + 4 + len {
+                return (status, serde_json::from_slice(&bytes[end + 4..]).unwrap_or(Value::Null));
+            }
+        }
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "closed without a reply");
+    }
+}
+
+/// A request that can be changed after it was signed.
+struct Signed {
+    request_line: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Signed {
+    fn new(action: &str, body: &Value) -> Self {
+        Self::with(&format!("TrentService.{action}"), body.to_string().into_bytes(), REGION, "kms", HOST)
+    }
+
+    fn with(target: &str, body: Vec<u8>, region: &str, service: &str, host: &str) -> Self {
+        let sent = [("host", host), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        Self::signing(&sent, body, region, service)
+    }
+
+    fn signing(sent: &[(&str, &str)], body: Vec<u8>, region: &str, service: &str) -> Self {
+        let identity = aws_credential_types::Credentials::new(ADMINISTRATOR_KEY, SECRET, None, None, "tests").into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(service)
+            .time(UNIX_EPOCH + Duration::from_millis(start_of_time().as_millis()))
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap()
+            .into();
+        let uri = format!("https://{}/", sent[0].1);
+        let signable = SignableRequest::new("POST", uri, sent.iter().copied(), SignableBody::Bytes(&body)).unwrap();
+        let (instructions, _) = sign(signable, &params).unwrap().into_parts();
+        let mut headers: Vec<(String, String)> =
+            sent.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        headers.extend(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Self { request_line: "POST / HTTP/1.1".to_owned(), headers, body }
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self
+    }
+
+    fn line(mut self, line: &str) -> Self {
+        line.clone_into(&mut self.request_line);
+        self
+    }
+
+    fn body(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{}\r\ncontent-length: {}\r\n", self.request_line, self.body.len());
+        for (name, value) in &self.headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        [text.as_bytes(), b"\r\n", &self.body].concat()
+    }
+}
+
+#[tokio::test]
+async fn a_request_must_be_signed_whole_and_for_here() {
+    let world = World::new().await;
+    let good = || Signed::new("CreateKey", &json!({}));
+    assert_eq!(world.send(&good()).await.0, 200);
+    let elsewhere = "kms.us-east-1.amazonaws.com";
+    let create = || b"{}".to_vec();
+    let target = "TrentService.CreateKey";
+    for (why, request, expected) in [
+        ("unsigned", good().without("authorization"), "MissingAuthenticationTokenException"),
+        (
+            "another scheme",
+            good().without("authorization").header("authorization", "Basic eDp5"),
+            "IncompleteSignatureException",
+        ),
+        ("undated", good().without("x-amz-date"), "IncompleteSignatureException"),
+        ("changed body", good().body(br#"{"Description":"x"}"#), "InvalidSignatureException"),
+        (
+            "changed target",
+            good().without("x-amz-target").header("x-amz-target", "TrentService.Encrypt"),
+            "InvalidSignatureException",
+        ),
+        ("two targets", good().header("x-amz-target", "TrentService.Encrypt"), "IncompleteSignatureException"),
+        ("two signatures", good().header("authorization", "AWS4-HMAC-SHA256 x=y"), "IncompleteSignatureException"),
+        ("unsigned amz header", good().header("x-amz-meta", "x"), "InvalidSignatureException"),
+        ("another host", good().without("host").header("host", elsewhere), "InvalidSignatureException"),
+        (
+            "signed for another host",
+            Signed::with(target, create(), REGION, "kms", elsewhere),
+            "InvalidSignatureException",
+        ),
+        ("another region", Signed::with(target, create(), "us-east-1", "kms", HOST), "InvalidSignatureException"),
+        ("another service", Signed::with(target, create(), REGION, "s3", HOST), "InvalidSignatureException"),
+        (
+            "target not signed",
+            Signed::signing(&[("host", HOST), ("content-type", "application/x-amz-json-1.1")], create(), REGION, "kms")
+                .header("x-amz-target", target),
+            "InvalidSignatureException",
+        ),
+        ("GET", good().line("GET / HTTP/1.1"), "UnknownOperationException"),
+        ("a path", good().line("POST /x HTTP/1.1"), "UnknownOperationException"),
+        ("a query", good().line("POST /?a=b HTTP/1.1"), "UnknownOperationException"),
+    ] {
+        assert_eq!(world.exception(&request).await, expected, "{why}");
+    }
+    world.assert_still_serves().await;
+}
+
+#[tokio::test]
+async fn actions_and_fields_that_are_not_known_are_refused() {
+    let world = World::new().await;
+    let key = world.create_key().await;
+    let text = |action: &str, body: &str| {
+        Signed::with(&format!("TrentService.{action}"), body.as_bytes().to_vec(), REGION, "kms", HOST)
+    };
+    for (request, expected) in [
+        (Signed::new("ListKeys", &json!({})), "UnknownOperationException"),
+        (Signed::with("Decrypt", b"{}".to_vec(), REGION, "kms", HOST), "UnknownOperationException"),
+        (Signed::new("CreateKey", &json!({"Tags": []})), "SerializationException"),
+        (Signed::new("CreateKey", &json!({"KeySpec": "RSA_2048"})), "UnsupportedOperationException"),
+        (Signed::new("CreateKey", &json!({"Origin": "EXTERNAL"})), "UnsupportedOperationException"),
+        (Signed::new("DescribeKey", &json!({})), "SerializationException"),
+        (Signed::new("DescribeKey", &json!({"KeyId": 7})), "SerializationException"),
+        (Signed::new("DescribeKey", &json!({"KeyId": "alias/x"})), "NotFoundException"),
+        (text("DescribeKey", r#"{"KeyId":"a","KeyId":"b"}"#), "SerializationException"),
+        (text("DescribeKey", ""), "SerializationException"),
+        (text("DescribeKey", &"[".repeat(100_000)), "SerializationException"),
+        (Signed::new("GetKeyPolicy", &json!({"KeyId": key, "PolicyName": "other"})), "NotFoundException"),
+        (
+            Signed::new("Encrypt", &json!({"KeyId": key, "Plaintext": "eA==", "Recipient": {}})),
+            "SerializationException",
+        ),
+        (Signed::new("Encrypt", &json!({"KeyId": key, "Plaintext": "%"})), "SerializationException"),
+        (Signed::new("Encrypt", &json!({"KeyId": key, "Plaintext": ""})), "ValidationException"),
+        (
+            Signed::new(
+                "Encrypt",
+                &json!({"KeyId": key, "Plaintext": "eA==", "EncryptionContext": {"a": "1", "A": "2"}}),
+            ),
+            "ValidationException",
+        ),
+        (
+            Signed::new("Encrypt", &json!({"KeyId": key, "Plaintext": "eA==", "EncryptionContext": {"a": 1}})),
+            "SerializationException",
+        ),
+        (Signed::new("GenerateDataKey", &json!({"KeyId": key})), "ValidationException"),
+        (
+            Signed::new("GenerateDataKey", &json!({"KeyId": key, "KeySpec": "AES_256", "NumberOfBytes": 32})),
+            "ValidationException",
+        ),
+        (Signed::new("GenerateDataKey", &json!({"KeyId": key, "NumberOfBytes": 1025})), "ValidationException"),
+        (Signed::new("Decrypt", &json!({"CiphertextBlob": "eA=="})), "InvalidCiphertextException"),
+        (Signed::new("Decrypt", &json!({"KeyId": key, "CiphertextBlob": "eA=="})), "InvalidCiphertextException"),
+        (
+            Signed::new(
+                "Decrypt",
+                &json!({"KeyId": key, "CiphertextBlob": "eA==", "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}),
+            ),
+            "InvalidKeyUsageException",
+        ),
+    ] {
+        let (asked, found) = (String::from_utf8_lossy(&request.body).into_owned(), world.exception(&request).await);
+        assert_eq!(found, expected, "{}", &asked[..asked.len().min(200)]);
+    }
+    let plain = Signed::signing(
+        &[("host", HOST), ("content-type", "application/json"), ("x-amz-target", "TrentService.CreateKey")],
+        b"{}".to_vec(),
+        REGION,
+        "kms",
+    );
+    assert_eq!(world.exception(&plain).await, "UnknownOperationException");
+    world.assert_still_serves().await;
+}
+
+#[tokio::test]
+async fn a_recipient_must_ask_for_oaep_with_sha_256() {
+    use base64::Engine as _;
+    let world = World::new().await;
+    let key = world.create_key().await;
+    let pair = kms_enclave_client::RecipientKeyPair::generate().unwrap();
+    let document = nsm(&world.authority, &world.clock, b"signer")
+        .attest(&AttestationRequest::new().with_public_key(pair.public_key_der()))
+        .unwrap();
+    let document = base64::engine::general_purpose::STANDARD.encode(document);
+    let request = |recipient: Value| {
+        Signed::new("GenerateDataKey", &json!({"KeyId": key, "KeySpec": "AES_256", "Recipient": recipient}))
+    };
+    let good = json!({"AttestationDocument": document, "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256"});
+    let (status, reply) = world.send(&request(good)).await;
+    assert_eq!(status, 200, "{reply}");
+    assert!(reply.get("Plaintext").is_none() && reply["CiphertextForRecipient"].is_string(), "{reply}");
+    let sha1 = json!({"AttestationDocument": document, "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_1"});
+    assert_eq!(world.exception(&request(sha1)).await, "ValidationException");
+    for incomplete in [json!({}), json!({"AttestationDocument": document}), json!("x")] {
+        assert_eq!(world.exception(&request(incomplete)).await, "SerializationException");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_unread() {
+    let world = World::new().await;
+    let mut stream = world.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 10485760\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    assert_eq!(read_reply(&mut stream).await.0, 413);
+    world.assert_still_serves().await;
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_cut_off_at_the_same_limit() {
+    let world = World::new().await;
+    let (mut reader, mut writer) = tokio::io::split(world.connect().await);
+    let head = format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\n");
+    writer.write_all(head.as_bytes()).await.unwrap();
+    let flood = tokio::spawn(async move {
+        let chunk = [b"10000\r\n".to_vec(), vec![b' '; 65_536], b"\r\n".to_vec()].concat();
+        // 10 MiB unless the server stops it.
+        for _ in 0..160 {
+            if writer.write_all(&chunk).await.is_err() {
+                break;
+            }
+        }
+    });
+    let mut reply = Vec::new();
+    while !reply.starts_with(b"HTTP/1.1 413") {
+        assert_ne!(reader.read_buf(&mut reply).await.unwrap(), 0, "closed without 413: {reply:?}");
+    }
+    flood.abort();
+    world.assert_still_serves().await;
+}
+
+#[tokio::test]
+async fn too_many_or_too_long_headers_are_refused() {
+    let world = World::new().await;
+    let mut many = Signed::new("CreateKey", &json!({}));
+    for index in 0..100 {
+        many = many.header(&format!("x-{index}"), "y");
+    }
+    assert_eq!(world.send(&many).await.0, 431);
+    let long = Signed::new("CreateKey", &json!({})).header("x-long", &"y".repeat(64 * 1024));
+    assert_eq!(world.send(&long).await.0, 431);
+    assert_eq!(world.raw(b"nonsense\r\n\r\n").await.0, 400);
+    world.assert_still_serves().await;
+}
+
+#[tokio::test]
+async fn half_requests_are_closed_and_their_place_is_given_on() {
+    // One place only: whoever holds it without asking anything must lose it.
+    let world = World::with(Duration::from_millis(1500), 1).await;
+    let whole = Signed::new("CreateKey", &json!({})).bytes();
+    for part in [0, 30, whole.len() - 1] {
+        let mut stream = world.connect().await;
+        stream.write_all(&whole[..part]).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut rest = Vec::new();
+        // Ends only when the server closes.
+        let _closed = stream.read_to_end(&mut rest).await;
+        assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&rest));
+        world.assert_still_serves().await;
+    }
+    // Nor does one that never begins TLS, or does not speak it.
+    let mut silent = TcpStream::connect(world.kms.local_addr()).await.unwrap();
+    let mut rest = Vec::new();
+    let _closed = silent.read_to_end(&mut rest).await;
+    let mut plain = TcpStream::connect(world.kms.local_addr()).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let _closed = plain.read_to_end(&mut rest).await;
+    world.assert_still_serves().await;
+}
