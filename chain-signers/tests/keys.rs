@@ -163,6 +163,14 @@ fn generation_gives_up_on_a_broken_generator_and_passes_on_its_failure() {
 }
 
 #[test]
+fn every_usable_key_passes_its_self_test() {
+    for curve in [Curve::Secp256k1, Curve::Ed25519] {
+        let key = SigningKey::from_secret_bytes(curve, &[6; 32]).unwrap();
+        assert_eq!(key.pairwise_consistency_test(), Ok(()));
+    }
+}
+
+#[test]
 fn only_secp256k1_signs_hashes() {
     let key = SigningKey::from_secret_bytes(Curve::Ed25519, &[1; 32]).unwrap();
     let refused = SignError::CurveMismatch { expected: Curve::Secp256k1, actual: Curve::Ed25519 };
