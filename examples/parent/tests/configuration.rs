@@ -1,4 +1,5 @@
 //! The configuration file: what is accepted, and what the refusals say.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 

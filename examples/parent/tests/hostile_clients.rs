@@ -1,4 +1,5 @@
 //! What callers do wrong concerns them alone: the next request works.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What the API answers, over real HTTPS.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Start, restart, renewal, relays, shutdown.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 

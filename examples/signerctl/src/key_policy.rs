@@ -111,7 +111,7 @@ fn policy(input: &KeyPolicyInput<'_>) -> Result<Value, KeyPolicyError> {
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(KeyPolicyError::Account { actual: account.to_owned() });
     }
-    let images = checked("images", images, |image| check_image(image))?;
+    let images = checked("images", images, check_image)?;
     let roles = checked("roles", roles, |arn| check_principal(arn, account, "a role", &["role/"]))?;
     let administrators = checked("administrators", administrators, |arn| {
         check_principal(arn, account, "a role, a user or root", &["role/", "user/", "root"])

@@ -1,5 +1,6 @@
 //! A parent over real HTTPS, before an enclave that does as it is told.
 #![allow(dead_code, unreachable_pub, reason = "each test program includes this and uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 pub mod fake_enclave;
 pub mod raw;
