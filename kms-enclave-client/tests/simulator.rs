@@ -521,8 +521,7 @@ async fn a_simulator_that_is_shut_down_cannot_be_reached() {
 async fn the_simulator_listens_on_loopback_only_and_checks_its_parts() {
     let clock = Clock::settable(start_of_time());
     let anchor = Authority::generate(clock.now()).unwrap().trust_anchor();
-    let builder =
-        |region: &str, account: &str| KmsSimulator::builder(region, account).attestation_anchor(anchor.clone());
+    let builder = |region: &str, account: &str| KmsSimulator::builder(region, account).attestation_anchor(anchor);
     let everywhere = builder(REGION, ACCOUNT).listen("0.0.0.0:0".parse().unwrap()).start().await;
     assert!(matches!(everywhere, Err(StartError::NotLoopback { .. })));
     assert!(matches!(builder("nowhere", ACCOUNT).start().await, Err(StartError::BadRegion)));
