@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::method::MAX_METHOD_NAME_LEN;
+use crate::remote_error::bounded;
 
 /// Decodes exactly one item.
 ///
@@ -19,7 +20,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> 
     if !rest.is_empty() {
         return Err(CborError::TrailingBytes { len: rest.len() });
     }
-    serde_cbor::from_slice(bytes).map_err(|error| CborError::Mismatch(error.to_string()))
+    serde_cbor::from_slice(bytes).map_err(|error| mismatch(&error))
 }
 
 /// Encodes into at most `max_len` bytes.
@@ -129,6 +130,11 @@ pub enum CborError {
         /// How many.
         len: usize,
     },
+}
+
+/// The text may quote the peer.
+fn mismatch(error: &serde_cbor::Error) -> CborError {
+    CborError::Mismatch(bounded(error.to_string().into(), MAX_MISMATCH_LEN).into_owned())
 }
 
 /// Reads heads of items from the front of a slice.
@@ -283,9 +289,8 @@ struct BoundedWriter {
 impl BoundedWriter {
     fn serialize<T: Serialize>(&mut self, value: &T) -> Result<(), CborError> {
         let max = self.max_len;
-        serde_cbor::to_writer(self, value).map_err(|error| {
-            if error.is_io() { CborError::TooLong { max } } else { CborError::Mismatch(error.to_string()) }
-        })
+        serde_cbor::to_writer(self, value)
+            .map_err(|error| if error.is_io() { CborError::TooLong { max } } else { mismatch(&error) })
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), CborError> {
@@ -320,6 +325,7 @@ const UNSIGNED_64: u8 = 0x1b;
 const BREAK: u8 = 0xff;
 /// Well below `serde_cbor`'s own limit of 128, which bounds its recursion.
 const MAX_DEPTH: usize = 32;
+const MAX_MISMATCH_LEN: usize = 256;
 const INITIAL_CAPACITY: usize = 256;
 
 #[cfg(test)]
@@ -404,6 +410,15 @@ mod tests {
         assert_eq!(decode::<u8>(b"\x01\x02"), Err(CborError::TrailingBytes { len: 1 }));
         assert!(matches!(decode::<u8>(b"\x61a"), Err(CborError::Mismatch(_))));
         assert!(matches!(decode::<u8>(b"\x19\x01\x00"), Err(CborError::Mismatch(_))));
+    }
+
+    #[test]
+    fn an_error_that_quotes_the_peer_is_short_and_harmless() {
+        #[derive(Debug, serde::Deserialize)]
+        enum Empty {}
+        let hostile = serde_cbor::to_vec(&"\u{1b}[2J\n".repeat(10_000)).unwrap();
+        let Err(CborError::Mismatch(text)) = decode::<Empty>(&hostile) else { panic!("no variant fits") };
+        assert!(text.len() <= MAX_MISMATCH_LEN && !text.contains(char::is_control), "{text:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accepting;
 mod alarm;
 mod cbor;
 pub mod client;

@@ -33,11 +33,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use self::carry::{Carried, carry};
+use crate::accepting::Accepting;
+use crate::alarm::addable;
 use crate::gauge::Gauge;
 use crate::transport::{Addr, Backlog, Listener, Stream};
 
@@ -99,19 +101,19 @@ impl Relay {
 
     /// How long connecting to the target may take, name resolution included. Default 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect_timeout = timeout;
+        self.limits.connect_timeout = addable(timeout);
         self
     }
 
     /// How long a graceful shutdown waits for connections to end by themselves. Default 10 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.drain_timeout = timeout;
+        self.limits.drain_timeout = addable(timeout);
         self
     }
 
     /// How long a connection may carry nothing in either direction. Default 5 min.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.idle_timeout = timeout;
+        self.limits.idle_timeout = addable(timeout);
         self
     }
 
@@ -135,9 +137,8 @@ impl Relay {
         }
         let local_addr = listener.local_addr().cloned();
         let shared = Arc::new(Shared { limits: self.limits, target: self.target, totals: Totals::default() });
-        let shutdown = CancellationToken::new();
-        let accepting = tokio::spawn(accept_loop(Arc::clone(&shared), listener, shutdown.clone()));
-        Ok(RelayHandle { local_addr, shared, shutdown: shutdown.drop_guard(), accepting })
+        let accepting = Accepting::spawn(|shutdown| accept_loop(Arc::clone(&shared), listener, shutdown));
+        Ok(RelayHandle { local_addr, shared, accepting })
     }
 }
 
@@ -169,8 +170,7 @@ pub struct Counters {
 pub struct RelayHandle {
     local_addr: Option<Addr>,
     shared: Arc<Shared>,
-    shutdown: DropGuard,
-    accepting: JoinHandle<io::Result<()>>,
+    accepting: Accepting,
 }
 
 impl RelayHandle {
@@ -189,9 +189,7 @@ impl RelayHandle {
     /// Stops accepting, waits for connections within the drain timeout, and closes the rest. Returns what was
     /// carried in all.
     pub async fn shutdown(self) -> Counters {
-        drop(self.shutdown);
-        // The result tells why the listener failed, if it did; that no longer matters.
-        let _ = self.accepting.await;
+        self.accepting.shutdown().await;
         self.shared.totals.read()
     }
 
@@ -200,7 +198,7 @@ impl RelayHandle {
     /// # Errors
     /// Why the listener failed.
     pub async fn wait(&mut self) -> io::Result<()> {
-        (&mut self.accepting).await.map_err(io::Error::other)?
+        self.accepting.wait().await
     }
 }
 

@@ -101,7 +101,7 @@ impl From<RemoteError> for Wire<'static> {
 }
 
 /// Cuts at a character and replaces control characters; borrows where nothing changes.
-fn bounded(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
+pub(crate) fn bounded(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
     if text.len() <= max && !text.contains(char::is_control) {
         return text;
     }

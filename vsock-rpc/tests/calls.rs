@@ -1,4 +1,5 @@
 //! Calls between our client and our server.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 
@@ -245,4 +246,29 @@ async fn serves_a_stream_that_was_accepted_elsewhere() {
         }
     });
     assert_eq!(Client::builder(connector).build().call::<Add>(&(4, 5), LONG).await.unwrap(), 9);
+}
+
+#[tokio::test]
+async fn the_longest_timeouts_are_not_too_long_for_a_clock() {
+    let max = Duration::MAX;
+    let rig = Rig::with(|server| {
+        server.max_deadline(max).idle_timeout(max).frame_timeout(max).write_timeout(max).drain_timeout(max)
+    });
+    let client = Client::builder(rig.connector.clone())
+        .backoff(max, max)
+        .connect_timeout(max)
+        .liveness_interval(max)
+        .stall_timeout(max)
+        .build();
+    assert_eq!(client.call::<Add>(&(1, 2), max).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_server_whose_listener_ends_says_so_once() {
+    let (listener, connector) = Listener::memory(1);
+    let mut server = Server::builder(router(&Arc::default())).serve(listener);
+    drop(connector);
+    assert!(server.wait().await.is_err());
+    assert!(server.wait().await.is_ok());
+    server.shutdown().await;
 }

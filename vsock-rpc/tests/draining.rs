@@ -1,4 +1,5 @@
 //! Shutting a server down: what is in flight is answered, nothing new is begun, nothing is left behind.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

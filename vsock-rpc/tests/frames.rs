@@ -1,4 +1,5 @@
 //! Frames and their codec: the exact bytes, and every way in which reads can cut them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::io;
 use std::pin::Pin;

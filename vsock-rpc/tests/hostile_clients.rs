@@ -1,5 +1,6 @@
 //! A server against peers that break the rules, are slow, or leave: a reason, a closed stream, and the next
 //! connection works.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A client against servers that break the rules, fall silent, or leave, and its reconnecting.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 
@@ -32,7 +33,8 @@ fn disconnected(error: &CallError) -> (bool, &str) {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_server_must_not_send_closes_the_stream_and_fails_the_calls() {
-    let bad: [(&str, fn(u64) -> Vec<u8>); 9] = [
+    type Answer = fn(u64) -> Vec<u8>;
+    let bad: [(&str, Answer); 9] = [
         ("not made", |id| frame_bytes(FrameKind::Response, id + 1, vec![3]).to_vec()),
         ("not made", |id| frame_bytes(FrameKind::Error, id + 1, error_payload("x")).to_vec()),
         ("malformed Error", |id| frame_bytes(FrameKind::Error, id, vec![1]).to_vec()),

@@ -1,4 +1,5 @@
 //! The relay: bytes both ways, ends of stream, bounds, and nothing but the allowed target.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

@@ -189,12 +189,12 @@ impl InFlight {
     fn abandon(&self, request_id: u64) {
         let mut table = self.lock();
         let Some(call) = table.calls.get_mut(&request_id) else { return };
-        if let CallState::Replied(_) = call.state {
-            table.calls.remove(&request_id);
-            return;
-        }
-        call.state = CallState::Abandoned { since: Instant::now() };
-        let driver = table.queue(FrameKind::Cancel, request_id, &[]);
+        let driver = if let CallState::Replied(_) = call.state {
+            table.remove(request_id).1
+        } else {
+            call.state = CallState::Abandoned { since: Instant::now() };
+            table.queue(FrameKind::Cancel, request_id, &[])
+        };
         drop(table);
         wake(driver);
     }
@@ -209,7 +209,10 @@ impl InFlight {
             }
             return Poll::Pending;
         }
-        match table.calls.remove(&request_id).map(|call| call.state) {
+        let (call, driver) = table.remove(request_id);
+        drop(table);
+        wake(driver);
+        match call.map(|call| call.state) {
             Some(CallState::Replied(reply)) => Poll::Ready(reply),
             _ => unreachable!("only a ticket's drop abandons its call"),
         }
@@ -227,6 +230,13 @@ impl Table {
         put_frame(&mut self.outgoing, kind, request_id, payload);
         self.queued += (self.outgoing.len() - before) as u64;
         self.driver.take()
+    }
+
+    /// Removes a call, and tells whom to wake if that was all that a connection waited for.
+    fn remove(&mut self, request_id: u64) -> (Option<Call>, Option<Waker>) {
+        let call = self.calls.remove(&request_id);
+        let is_over = self.calls.is_empty() && matches!(self.phase, Phase::Leaving { .. });
+        (call, if is_over { self.driver.take() } else { None })
     }
 
     /// Ends the calls for which `was_sent` has an answer.

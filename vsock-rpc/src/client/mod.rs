@@ -21,6 +21,7 @@ pub use self::connector::Connector;
 use self::dialer::Dialer;
 pub use self::error::CallError;
 use self::in_flight::Ticket;
+use crate::alarm::addable;
 use crate::cbor::{self, EncodedRequest};
 use crate::method::{MAX_METHOD_NAME_LEN, Method};
 
@@ -84,7 +85,7 @@ impl fmt::Debug for Client {
 
 impl Inner {
     async fn exchange(&self, request: EncodedRequest, timeout: Duration) -> Result<Bytes, CallError> {
-        let deadline = Instant::now() + timeout.min(MAX_TIMEOUT);
+        let deadline = Instant::now() + addable(timeout);
         let begun = timeout_at(deadline, self.begin(request, deadline)).await;
         let ticket = begun.map_err(|_elapsed| CallError::DeadlineExceeded { sent: false })??;
         // On timeout the ticket is dropped, which cancels the call.
@@ -114,6 +115,3 @@ impl Inner {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
-
-/// Longer timeouts are taken as this.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Server, ServerHandle};
+use crate::alarm::addable;
 use crate::codec::{DEFAULT_MAX_PAYLOAD_LEN, PAYLOAD_LEN_CEILING};
 use crate::router::Routes;
 use crate::transport::Listener;
@@ -49,19 +50,19 @@ impl ServerBuilder {
 
     /// How long a graceful shutdown waits for handlers at work. Default 10 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.drain_timeout = timeout;
+        self.limits.drain_timeout = addable(timeout);
         self
     }
 
     /// How long a frame may take to arrive, from its first byte. Default 10 s.
     pub fn frame_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.frame_timeout = timeout;
+        self.limits.frame_timeout = addable(timeout);
         self
     }
 
     /// How long a connection may be silent with nothing in flight. Default 5 min.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.idle_timeout = timeout;
+        self.limits.idle_timeout = addable(timeout);
         self
     }
 
@@ -73,7 +74,7 @@ impl ServerBuilder {
 
     /// The longest that a handler may work, whatever the caller asks for. Default 60 s.
     pub fn max_deadline(mut self, max: Duration) -> Self {
-        self.limits.max_deadline = max;
+        self.limits.max_deadline = addable(max);
         self
     }
 
@@ -97,7 +98,7 @@ impl ServerBuilder {
 
     /// How long a peer may take to accept a piece of 16 KiB. Default 10 s.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.write_timeout = timeout;
+        self.limits.write_timeout = addable(timeout);
         self
     }
 

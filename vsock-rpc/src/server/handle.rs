@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::core::ServerCore;
+use crate::accepting::Accepting;
 use crate::transport::{Addr, Backlog, Listener, Stream};
 
 /// A running server. Dropping the handle begins a graceful shutdown without waiting for it.
@@ -15,16 +16,14 @@ use crate::transport::{Addr, Backlog, Listener, Stream};
 #[must_use = "dropping the handle shuts the server down"]
 pub struct ServerHandle {
     local_addr: Option<Addr>,
-    shutdown: DropGuard,
-    accepting: JoinHandle<io::Result<()>>,
+    accepting: Accepting,
 }
 
 impl ServerHandle {
     pub(super) fn spawn(core: Arc<ServerCore>, listener: Listener) -> Self {
         let local_addr = listener.local_addr().cloned();
-        let shutdown = CancellationToken::new();
-        let accepting = tokio::spawn(accept_loop(core, listener, shutdown.clone()));
-        Self { local_addr, shutdown: shutdown.drop_guard(), accepting }
+        let accepting = Accepting::spawn(|shutdown| accept_loop(core, listener, shutdown));
+        Self { local_addr, accepting }
     }
 
     /// Where the server listens, with the actual port; `None` in memory.
@@ -36,9 +35,7 @@ impl ServerHandle {
     /// Stops accepting, tells every peer to go away, answers what is in flight within the drain timeout, and
     /// returns when no task of the server is left.
     pub async fn shutdown(self) {
-        drop(self.shutdown);
-        // The result tells why the listener failed, if it did; that no longer matters.
-        let _ = self.accepting.await;
+        self.accepting.shutdown().await;
     }
 
     /// Waits until the server ends by itself, which it does only when its listener fails for good.
@@ -46,7 +43,7 @@ impl ServerHandle {
     /// # Errors
     /// Why the listener failed.
     pub async fn wait(&mut self) -> io::Result<()> {
-        (&mut self.accepting).await.map_err(io::Error::other)?
+        self.accepting.wait().await
     }
 }
 

@@ -35,7 +35,7 @@ impl Listener {
     pub async fn bind(addr: &Addr) -> io::Result<Self> {
         match addr {
             Addr::Tcp(target) => Self::bind_tcp(target).await,
-            Addr::Unix(path) => Ok(Self { kind: Kind::Unix(unix::bind(path)?), local_addr: Some(addr.clone()) }),
+            Addr::Unix(path) => Ok(Self { kind: Kind::Unix(unix::bind(path).await?), local_addr: Some(addr.clone()) }),
             Addr::Vsock { cid, port } => Self::bind_vsock(*cid, *port),
         }
     }

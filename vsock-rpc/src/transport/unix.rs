@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{UnixListener, UnixSocket};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 /// Binds `path` with mode 0600.
 ///
 /// A socket that nobody serves any more is replaced; anything else at `path` is left alone and refused.
-pub(super) fn bind(path: &Path) -> io::Result<BoundSocket> {
-    remove_stale(path)?;
+pub(super) async fn bind(path: &Path) -> io::Result<BoundSocket> {
+    remove_stale(path).await?;
     let socket = UnixSocket::new_stream()?;
     socket.bind(path)?;
     // Only after this line is the path ours to remove; before `listen` nobody can connect, so there is no
@@ -61,7 +61,7 @@ impl Drop for UnlinkOnDrop {
     }
 }
 
-fn remove_stale(path: &Path) -> io::Result<()> {
+async fn remove_stale(path: &Path) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -70,11 +70,17 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !metadata.file_type().is_socket() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path exists and is not a socket"));
     }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process serves this socket")),
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(in_use()),
+        // Its backlog is full.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(in_use()),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) => Err(error),
     }
+}
+
+fn in_use() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, "another process serves this socket")
 }
 
 /// Connecting needs write permission: the owner alone has it.
@@ -88,7 +94,7 @@ mod tests {
     async fn is_private_and_removed_on_drop() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        let bound = bind(&path).unwrap();
+        let bound = bind(&path).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(bound);
         assert!(!path.exists());
@@ -99,16 +105,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
         fs::write(&file, b"precious").unwrap();
-        assert_eq!(bind(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(bind(&file).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&file).unwrap(), b"precious");
 
         let link = dir.path().join("l");
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert_eq!(bind(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(bind(&link).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
 
         let live = dir.path().join("s");
-        let _bound = bind(&live).unwrap();
-        assert_eq!(bind(&live).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let _bound = bind(&live).await.unwrap();
+        assert_eq!(bind(&live).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[tokio::test]
@@ -117,16 +123,16 @@ mod tests {
         let path = dir.path().join("s");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let _bound = bind(&path).unwrap();
+        let _bound = bind(&path).await.unwrap();
     }
 
     #[tokio::test]
     async fn leaves_a_successor_at_the_same_path_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        let first = bind(&path).unwrap();
+        let first = bind(&path).await.unwrap();
         fs::rename(&path, dir.path().join("moved")).unwrap();
-        let _second = bind(&path).unwrap();
+        let _second = bind(&path).await.unwrap();
         drop(first);
         assert!(path.exists());
     }
