@@ -180,7 +180,8 @@ impl KmsClientBuilder {
         let transport = self.transport.ok_or(BuildError::Missing { what: "transport" })?;
         let clock = self.clock.ok_or(BuildError::Missing { what: "clock" })?;
         let max_reply_len = self.max_reply_len.unwrap_or(DEFAULT_MAX_REPLY_LEN);
-        let channel = Channel::new(&region, transport, &self.tls_roots, clock, max_reply_len)?;
+        let channel = Channel::new(&region, transport, &self.tls_roots, clock, max_reply_len)
+            .map_err(|error| BuildError::Tls(Box::new(error)))?;
         if let Some(credentials) = self.credentials {
             channel.set_credentials(credentials);
         }
@@ -217,7 +218,7 @@ pub enum BuildError {
     },
     /// The TLS configuration is unusable.
     #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A deadline of zero would let no call succeed.
     #[error("the deadline must not be zero")]
     ZeroDeadline,

@@ -58,7 +58,7 @@ pub enum Error {
 
     /// The HTTP exchange broke off or broke the rules.
     #[error("the HTTP exchange with KMS failed")]
-    Http(#[source] hyper::Error),
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// A local resource (random numbers, key generation, a worker thread) failed.
     #[error("a local resource failed: {0}")]

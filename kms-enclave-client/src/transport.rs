@@ -113,7 +113,7 @@ impl Connector {
             .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(Error::Http)?;
+            .map_err(http_failure)?;
         // Its result is also reported to whoever waits for a reply; without one it does not matter how it ended.
         let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();
         Ok(Connection { sender, driver: Driver(driver), max_reply_len: self.max_reply_len })
@@ -142,7 +142,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Sends one request and reads its whole reply, up to the limit.
     pub(crate) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
-        let (head, body) = self.sender.send_request(request).await.map_err(Error::Http)?.into_parts();
+        let (head, body) = self.sender.send_request(request).await.map_err(http_failure)?.into_parts();
         let body = read_body(body, self.max_reply_len).await?;
         Ok(Response::from_parts(head, body))
     }
@@ -166,13 +166,17 @@ async fn read_body(body: Incoming, max: usize) -> Result<Bytes, Error> {
     match Limited::new(body, max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) => Err(match error.downcast::<hyper::Error>() {
-            Ok(error) => Error::Http(*error),
+            Ok(error) => Error::Http(error),
             Err(other) => {
                 debug_assert!(other.is::<LengthLimitError>(), "a limited body fails by its limit or by its source");
                 Error::ReplyTooLong { max }
             }
         }),
     }
+}
+
+fn http_failure(error: hyper::Error) -> Error {
+    Error::Http(Box::new(error))
 }
 
 /// Status line and headers of a reply: KMS sends about 300 bytes in six headers.

@@ -191,6 +191,24 @@ fn nothing_may_follow_and_nothing_may_lack() {
 }
 
 #[test]
+fn every_structural_byte_matters() {
+    let bytes = sealed(&[1; 32]);
+    let data = EnvelopedData::from_bytes(&bytes).unwrap();
+    let variable = [data.encrypted_key(), data.iv(), data.encrypted_content()].map(|part| {
+        let start = bytes.windows(part.len()).position(|window| window == part).unwrap();
+        start..start + part.len()
+    });
+    for position in (0..bytes.len()).filter(|position| variable.iter().all(|range| !range.contains(position))) {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[position] ^= 1 << bit;
+            let opened = EnvelopedData::from_bytes(&changed).map(|data| data.open(&PAIR));
+            assert!(!matches!(opened, Ok(Ok(_))), "byte {position}, bit {bit}");
+        }
+    }
+}
+
+#[test]
 fn bad_key_bad_length_and_bad_padding_are_one_error() {
     let key = [3; 32];
     let wrap = |key: &[u8]| {

@@ -45,7 +45,8 @@ impl AdminClient {
         if !is_region(region) {
             return Err(BuildError::BadRegion);
         }
-        let channel = Channel::new(region, transport, tls_roots, clock, MAX_REPLY_LEN)?;
+        let channel = Channel::new(region, transport, tls_roots, clock, MAX_REPLY_LEN)
+            .map_err(|error| BuildError::Tls(Box::new(error)))?;
         channel.set_credentials(credentials);
         Ok(Self { channel })
     }

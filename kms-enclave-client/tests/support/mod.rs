@@ -1,7 +1,6 @@
 //! What the tests with a KMS share: fake credentials and a simulated enclave.
 
-// Each test binary uses its own part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
