@@ -5,6 +5,8 @@
 
 mod directory;
 mod stored_key;
+#[cfg(test)]
+mod testing;
 
 use std::io;
 use std::path::PathBuf;

@@ -30,7 +30,8 @@ fn every_field_is_taken() {
         document["enclave"] = json!("unix:/run/enclave.sock");
         document["credentials"] = json!({"file": "/run/credentials.json"});
         document["relays"] = json!([{"listen": "vsock:3:8000", "target": "kms.us-east-1.amazonaws.com:443"}]);
-        document["limits"] = json!({"max_connections": 1, "max_in_flight": 2, "max_body_len": 4096, "max_relay_connections": 3});
+        document["limits"] =
+            json!({"max_connections": 1, "max_in_flight": 2, "max_body_len": 4096, "max_relay_connections": 3});
         document["timeouts_ms"] = json!({"handshake": 100, "header": 101, "body": 102, "request": 103, "write": 104,
             "shutdown": 105, "health_interval": 300_000});
     })

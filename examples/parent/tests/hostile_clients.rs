@@ -33,7 +33,8 @@ async fn body_of_10_mib_is_413_and_the_next_request_works() {
 async fn announced_length_above_the_limit_is_refused_before_any_of_it_is_sent() {
     let harness = Harness::start().await;
     let mut connection = RawConnection::open(&harness.tls, harness.parent.https_addr()).await;
-    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1048577\r\n\r\n";
+    let head =
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1048577\r\n\r\n";
     connection.send(head.as_bytes()).await.unwrap();
     let answer = connection.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
@@ -101,9 +102,9 @@ async fn garbage_instead_of_http_or_tls_is_turned_away() {
 #[tokio::test]
 async fn slow_head_slow_body_and_slow_handshake_are_given_up() {
     let harness = Harness::start_with(|config| {
-        config.timeouts.handshake = Duration::from_millis(200);
-        config.timeouts.header = Duration::from_millis(200);
-        config.timeouts.body = Duration::from_millis(200);
+        config.timeouts.handshake = Duration::from_secs(1);
+        config.timeouts.header = Duration::from_secs(1);
+        config.timeouts.body = Duration::from_secs(1);
     })
     .await;
     let addr = harness.parent.https_addr();
@@ -125,7 +126,7 @@ async fn slow_head_slow_body_and_slow_handshake_are_given_up() {
 
 #[tokio::test]
 async fn enclave_that_is_too_slow_is_504() {
-    let harness = Harness::start_with(|config| config.timeouts.request = Duration::from_millis(300)).await;
+    let harness = Harness::start_with(|config| config.timeouts.request = Duration::from_secs(2)).await;
     let key = harness.client.create_key("eip155", POLICY).await.unwrap();
     let taken = harness.enclave.state.may_sign.acquire_many(10_000).await.unwrap();
     let result = harness.client.sign(&key.id, Encoding::Json, b"{}", None).await;

@@ -312,7 +312,8 @@ async fn each_error_of_the_enclave_has_its_status() {
 
 #[tokio::test]
 async fn health_is_200_or_a_503_that_says_why() {
-    let harness = Harness::start_with(|config| config.timeouts.health_interval = std::time::Duration::from_secs(60)).await;
+    let harness =
+        Harness::start_with(|config| config.timeouts.health_interval = std::time::Duration::from_secs(60)).await;
     harness.client.create_key("eip155", POLICY).await.unwrap(); // has pushed credentials
     let health = harness.client.health().await.unwrap();
     assert_eq!((health.status.as_str(), health.families.len()), ("ok", 2));

@@ -168,7 +168,7 @@ async fn relay_carries_bytes_to_its_target_and_counts_them() {
     let listen = Addr::unix(dir.path().join("kms.sock"));
     let relay = RelayConfig { listen: listen.clone(), target: target_addr.into() };
     let harness = Harness::start_with(|config| config.relays.push(relay)).await;
-    assert_eq!(harness.parent.relay_addrs(), [listen.clone()]);
+    assert_eq!(harness.parent.relay_addrs(), std::slice::from_ref(&listen));
     let mut stream = listen.connect().await.unwrap();
     stream.write_all(b"hello").await.unwrap();
     let mut answer = [0; 5];

@@ -147,7 +147,9 @@ impl FromStr for ParentUrl {
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         let (host, port) = match authority.rsplit_once(':') {
             // The last colon of an IPv6 address is inside its brackets.
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().map_err(|_| "the port is no port")?),
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, port.parse::<u16>().map_err(|_| "the port is no port")?)
+            }
             _ => (authority, 443),
         };
         let server_name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -189,7 +191,8 @@ mod tests {
         assert_eq!(parsed("https://127.0.0.1:1"), expect("127.0.0.1:1", "127.0.0.1"));
         assert_eq!(parsed("https://[::1]:1"), expect("[::1]:1", "::1"));
         assert_eq!(parsed("https://[::1]"), expect("[::1]:443", "::1"));
-        for bad in ["http://a", "a", "https://", "https://a/b", "https://u@a", "https://a:b", "https://a:99999", "https://::1"]
+        for bad in
+            ["http://a", "a", "https://", "https://a/b", "https://u@a", "https://a:b", "https://a:99999", "https://::1"]
         {
             assert!(parsed(bad).is_err(), "{bad}");
         }

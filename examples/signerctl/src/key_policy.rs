@@ -186,7 +186,11 @@ fn check_principal(
     resources: &[&str],
 ) -> Result<String, KeyPolicyError> {
     let resource = PARTITIONS.iter().find_map(|partition| {
-        arn.strip_prefix("arn:")?.strip_prefix(partition)?.strip_prefix(":iam::")?.strip_prefix(account)?.strip_prefix(':')
+        arn.strip_prefix("arn:")?
+            .strip_prefix(partition)?
+            .strip_prefix(":iam::")?
+            .strip_prefix(account)?
+            .strip_prefix(':')
     });
     let fits = resource.is_some_and(|resource| {
         let names_one = resources.iter().any(|allowed| match resource.strip_prefix(allowed) {

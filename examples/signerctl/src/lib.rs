@@ -69,11 +69,7 @@ pub async fn run<I: Read, O: Write, E: Write>(
     }
 }
 
-async fn execute(
-    arguments: Arguments,
-    stdin: &mut dyn Read,
-    output: &mut Output<'_>,
-) -> Result<(), Failure> {
+async fn execute(arguments: Arguments, stdin: &mut dyn Read, output: &mut Output<'_>) -> Result<(), Failure> {
     match arguments.command {
         Command::Health => service::health(&arguments.parent, output).await,
         Command::KeyPolicy { command } => key_policy::execute(command, output),

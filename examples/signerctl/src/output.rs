@@ -22,11 +22,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes a result: the object, or the lines that `text` gives.
-    pub(crate) fn result(
-        &mut self,
-        object: &impl Serialize,
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
+    pub(crate) fn result(&mut self, object: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         self.done = true;
         if self.json {
             serde_json::to_writer(&mut *self.stream, object).map_err(std::io::Error::from)?;

@@ -24,17 +24,15 @@ pub(crate) fn client(arguments: &ParentArguments) -> Result<ParentClient, Failur
 /// `health`
 pub(crate) async fn health(parent: &ParentArguments, output: &mut Output<'_>) -> Result<(), Failure> {
     let health = client(parent)?.health().await?;
-    output.result(&health, || {
-        format!("ok: enclave {} signs for {}", health.enclave_version, health.families.join(", "))
-    })
+    output
+        .result(&health, || format!("ok: enclave {} signs for {}", health.enclave_version, health.families.join(", ")))
 }
 
 fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let malformed = |detail: String| Failure::Malformed { path: path.to_owned(), detail };
     let pem = files::read(path, &mut std::io::empty(), MAX_PEM_LEN)?;
-    let roots: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| malformed(error.to_string()))?;
+    let roots: Vec<_> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| malformed(error.to_string()))?;
     if roots.is_empty() { Err(malformed("it holds no certificate".to_owned())) } else { Ok(roots) }
 }
 

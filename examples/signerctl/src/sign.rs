@@ -22,9 +22,9 @@ pub(crate) async fn execute(
     // Room for a binary transaction written as hex.
     let bytes = files::read(&path, stdin, 2 * MAX_TRANSACTION_LEN as u64 + 16)?;
     let transaction = match Encoding::from(encoding) {
-        Encoding::Binary => from_hex(&bytes)
-            .map_err(|error| Failure::Malformed { path, detail: error.to_string() })?
-            .unwrap_or(bytes),
+        Encoding::Binary => {
+            from_hex(&bytes).map_err(|error| Failure::Malformed { path, detail: error.to_string() })?.unwrap_or(bytes)
+        }
         _ => bytes,
     };
     let signed = client.sign(&key, encoding.into(), &transaction, chain_id.as_deref()).await?;

@@ -45,7 +45,8 @@ async fn transaction_is_signed_from_a_file_standard_input_json_and_binary() {
     assert_eq!(signed["signed_transaction"], "0x7b2276616c7565223a20302e3031307d");
     assert_eq!(signed["rule"], "everything");
 
-    let run = operator.run(&["sign", "--key", &key, "--encoding", "binary", "--chain-id", "eip155:4", "-"], "0x02c0\n").await;
+    let run =
+        operator.run(&["sign", "--key", &key, "--encoding", "binary", "--chain-id", "eip155:4", "-"], "0x02c0\n").await;
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stdout.contains("0x02c0") && run.stdout.contains("2 bytes of binary"), "{}", run.stdout);
     operator.stop().await;

@@ -82,10 +82,7 @@ async fn describe(
 }
 
 /// Lists keys, a page at a time, without their long fields. One that cannot be read does not hide the others.
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
+pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let (after, limit) = page_of(query.as_deref().unwrap_or(""))?;
     let page = state.store.list(after, limit).await?;
     let mut answer = PageAnswer { keys: Vec::new(), unreadable: Vec::new(), next: page.next };
@@ -102,10 +99,7 @@ pub(super) async fn list(
 }
 
 /// Shows one key.
-pub(super) async fn show(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Response<Body>, Problem> {
+pub(super) async fn show(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Response<Body>, Problem> {
     let key = stored_key(&state, &id).await?;
     Ok(json(StatusCode::OK, &KeyAnswer::full(key)))
 }

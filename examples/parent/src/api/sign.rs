@@ -61,8 +61,7 @@ pub(super) async fn sign_with(
 ) -> Result<SignResponse, Problem> {
     body::at_most("the transaction", payload.len(), MAX_TRANSACTION_LEN)?;
     let key_id = key.description.key_id;
-    let expected =
-        ExpectedKey { public_key: key.description.public_key, record_digest: key.description.record_digest };
+    let expected = ExpectedKey { public_key: key.description.public_key, record_digest: key.description.record_digest };
     let request = SignRequest { record: key.record, expected, chain_id, encoding, payload };
     let signed = state.enclave.call::<Sign>(&request, deadline).await?;
     tracing::info!(%key_id, rule = %signed.rule, "signed a transaction");

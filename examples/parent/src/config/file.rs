@@ -260,11 +260,7 @@ fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deseriali
 }
 
 /// A value, if there is one, that is within its limits.
-fn in_range(
-    field: &'static str,
-    value: Option<u64>,
-    limits: RangeInclusive<u64>,
-) -> Result<Option<u64>, ConfigError> {
+fn in_range(field: &'static str, value: Option<u64>, limits: RangeInclusive<u64>) -> Result<Option<u64>, ConfigError> {
     match value {
         Some(actual) if !limits.contains(&actual) => {
             Err(ConfigError::FieldOutOfRange { field, min: *limits.start(), max: *limits.end(), actual })

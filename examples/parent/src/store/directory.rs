@@ -142,3 +142,131 @@ const SUFFIX: &str = ".json";
 
 /// How the names of files begin that are being written.
 const UNFINISHED_PREFIX: &str = ".unfinished-";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use signer_protocol::method::GenerateKeyResponse;
+
+    use super::super::testing::answer;
+    use super::*;
+
+    fn key(id: u8) -> StoredKey {
+        StoredKey::from_answer(answer(id)).unwrap()
+    }
+
+    fn id(byte: u8) -> KeyId {
+        KeyId::from_bytes([byte; 16])
+    }
+
+    fn store() -> (tempfile::TempDir, DirectoryStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::open(dir.path().join("a/keys")).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn what_was_created_is_read_back_after_the_store_is_opened_again() {
+        let (dir, store) = store();
+        assert_eq!(store.read(id(1)).unwrap(), None);
+        store.create(&key(1)).unwrap();
+        assert_eq!(store.read(id(1)).unwrap(), Some(key(1)));
+        drop(store);
+        let store = DirectoryStore::open(dir.path().join("a/keys")).unwrap();
+        assert_eq!(store.read(id(1)).unwrap(), Some(key(1)));
+    }
+
+    #[test]
+    fn second_key_of_an_id_is_refused_and_leaves_nothing_behind() {
+        let (_dir, store) = store();
+        store.create(&key(1)).unwrap();
+        let before = fs::read(store.path_of(id(1))).unwrap();
+        assert!(matches!(store.create(&key(1)), Err(StoreError::AlreadyExists { id: taken }) if taken == id(1)));
+        assert_eq!(fs::read(store.path_of(id(1))).unwrap(), before);
+        assert_eq!(fs::read_dir(&store.path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn list_is_in_order_page_by_page_and_sees_keys_only() {
+        let (_dir, store) = store();
+        for byte in [5, 1, 4, 2, 3] {
+            store.create(&key(byte)).unwrap();
+        }
+        fs::write(store.path.join("README"), "not a key").unwrap();
+        fs::write(store.path.join(".unfinished-1"), "not a key").unwrap();
+        fs::write(store.path.join(format!("{}.json", "AB".repeat(16))), "another spelling").unwrap();
+        let ids = |page: &Page| page.keys.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        let first = store.list(None, 2).unwrap();
+        assert_eq!((ids(&first), first.next), (vec![id(1), id(2)], Some(id(2))));
+        let last = store.list(first.next, 3).unwrap();
+        assert_eq!((ids(&last), last.next), (vec![id(3), id(4), id(5)], None));
+    }
+
+    #[test]
+    fn file_that_is_not_what_was_written_is_corrupted_and_named() {
+        let (_dir, store) = store();
+        store.create(&key(1)).unwrap();
+        let path = store.path_of(id(1));
+        let good = fs::read_to_string(&path).unwrap();
+        let digest = key(1).description.record_digest.to_string();
+        for bad in [
+            String::new(),
+            good.replace("\"version\": 1", "\"version\": 2"),
+            good.replace("\"revision\": 0", "\"revision\": 1"),
+            good.replace("eip155", "solana"),
+            good.replace("secp256k1", "ed25519"),
+            good.replace(&digest, &"00".repeat(32)),
+            good.replace("\"record\": \"", "\"record\": \"AAAA"),
+            good.replace("\"birth_document\": \"", "\"birth_document\": \"!"),
+            good.replacen('{', "{\"extra\": 1,", 1),
+            good[..good.len() / 2].to_owned(),
+            " ".repeat(MAX_FILE_LEN + 1),
+        ] {
+            assert_ne!(bad, good);
+            fs::write(&path, &bad).unwrap();
+            let error = store.read(id(1)).unwrap_err();
+            assert!(matches!(error, StoreError::Corrupted { .. }) && error.to_string().contains(&id(1).to_string()));
+        }
+    }
+
+    #[test]
+    fn key_of_another_file_a_link_and_a_pipe_are_not_read() {
+        let (_dir, store) = store();
+        store.create(&key(1)).unwrap();
+        fs::copy(store.path_of(id(1)), store.path_of(id(2))).unwrap();
+        symlink(store.path_of(id(1)), store.path_of(id(3))).unwrap();
+        fs::create_dir(store.path_of(id(4))).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            store.path_of(id(5)),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        for byte in 2..=5 {
+            assert!(matches!(store.read(id(byte)), Err(StoreError::Corrupted { .. })), "{byte}");
+        }
+        let page = store.list(None, 10).unwrap();
+        assert_eq!(page.keys.iter().filter(|(_, key)| key.is_ok()).count(), 1);
+        assert_eq!(page.keys.len(), 5);
+    }
+
+    #[test]
+    fn answer_whose_parts_do_not_belong_together_is_not_stored() {
+        let changes: [fn(&mut GenerateKeyResponse); 6] = [
+            |answer| answer.description.key_id = KeyId::from_bytes([9; 16]),
+            |answer| answer.description.public_key[0] ^= 1,
+            |answer| answer.description.revision = 1,
+            |answer| answer.description.address.clear(),
+            |answer| answer.birth_document.clear(),
+            |answer| answer.record.push(0),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut changed = answer(1);
+            change(&mut changed);
+            assert!(StoredKey::from_answer(changed).is_err(), "change {number}");
+        }
+    }
+}

@@ -11,8 +11,8 @@ use rand_core::{TryCryptoRng, TryRng};
 use signer_protocol::code;
 use signer_protocol::method::{
     AwsCredentials, DescribeKey, DescribeKeyRequest, GenerateKey, GenerateKeyRequest, GenerateKeyResponse, Health,
-    HealthRequest, HealthResponse, KeyDescription, PARENT_PORT_MAX_PAYLOAD_LEN, SetCredentials,
-    SetCredentialsResponse, Sign, SignRequest, SignResponse,
+    HealthRequest, HealthResponse, KeyDescription, PARENT_PORT_MAX_PAYLOAD_LEN, SetCredentials, SetCredentialsResponse,
+    Sign, SignRequest, SignResponse,
 };
 use signer_protocol::record::{ContentKey, Creator, DataKey, KeyId, Origin, Record, RecordHeader};
 use tokio::sync::Semaphore;
