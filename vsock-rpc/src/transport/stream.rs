@@ -189,7 +189,7 @@ impl PeerIdentity {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
 
@@ -205,6 +205,8 @@ mod tests {
     #[tokio::test]
     async fn a_vsock_stream_carries_bytes_and_ends() {
         use std::os::fd::OwnedFd;
+
+        use tokio::io::AsyncReadExt;
 
         let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
         let mut near = Stream::from(tokio_vsock::VsockStream::from(OwnedFd::from(near)));
