@@ -110,7 +110,7 @@ pub(crate) fn bounded(text: Cow<'static, str>, max: usize) -> Cow<'static, str> 
 }
 
 const MAX_CODE_LEN: usize = 64;
-const MAX_MESSAGE_LEN: usize = 512;
+const MAX_MESSAGE_LEN: usize = 1024;
 
 #[cfg(test)]
 mod tests {
