@@ -20,9 +20,13 @@ fn check(bytes: &[u8]) {
 /// An untagged COSE_Sign1 with ES384 and a signature of zeros.
 fn enveloped(payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0];
-    let len = u32::try_from(payload.len()).expect("libFuzzer's inputs are small");
-    bytes.push(0x5a);
-    bytes.extend(len.to_be_bytes());
+    // The wrapper's lengths have one spelling, the shortest.
+    let len = u16::try_from(payload.len()).expect("libFuzzer's inputs are small");
+    match len.to_be_bytes() {
+        [0, len @ ..24] => bytes.push(0x40 + len),
+        [0, len] => bytes.extend([0x58, len]),
+        [high, low] => bytes.extend([0x59, high, low]),
+    }
     bytes.extend(payload);
     bytes.extend([0x58, 96]);
     bytes.extend([0; 96]);
