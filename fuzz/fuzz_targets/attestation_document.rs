@@ -7,7 +7,9 @@ use nsm_attest::UnverifiedDocument;
 
 fuzz_target!(|data: &[u8]| {
     check(data);
-    check(&enveloped(data));
+    if data.len() <= UnverifiedDocument::MAX_LEN {
+        check(&enveloped(data));
+    }
 });
 
 fn check(bytes: &[u8]) {
@@ -21,7 +23,7 @@ fn check(bytes: &[u8]) {
 fn enveloped(payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0];
     // The wrapper's lengths have one spelling, the shortest.
-    let len = u16::try_from(payload.len()).expect("libFuzzer's inputs are small");
+    let len = u16::try_from(payload.len()).expect("a payload of at most MAX_LEN bytes");
     match len.to_be_bytes() {
         [0, len @ ..24] => bytes.push(0x40 + len),
         [0, len] => bytes.extend([0x58, len]),
