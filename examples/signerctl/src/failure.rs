@@ -65,7 +65,9 @@ fn client_exit_code(error: &ClientError) -> u8 {
         ClientError::MalformedInput { .. } => MALFORMED,
         ClientError::Problem(problem) => match problem.status {
             400 | 413 | 415 | 422 => MALFORMED,
-            403 | 404 | 502 => REFUSED,
+            403 | 404 => REFUSED,
+            // The one "no" among the statuses of a service that failed.
+            502 if problem.kind == KMS_REFUSED => REFUSED,
             _ => UNREADABLE,
         },
         _ => UNREADABLE,
@@ -83,6 +85,9 @@ fn with_sources(error: &dyn std::error::Error) -> impl fmt::Display {
     }
     text
 }
+
+/// The `type` of the problem that KMS refused the enclave.
+const KMS_REFUSED: &str = "/problems/kms-refused";
 
 pub(crate) const REFUSED: u8 = 1;
 pub(crate) const MALFORMED: u8 = 2;

@@ -108,6 +108,8 @@ async fn unreadable_and_unreachable_are_exit_code_3() {
     let operator = Operator::start().await;
     let key = operator.key().await;
     assert_eq!(operator.json(&["sign", "--key", &key, "/nonexistent"]).await.code, 3);
+    operator.harness.enclave.fail::<Sign>(code::SIGNING_FAILED);
+    assert_eq!(operator.json_with_stdin(&["sign", "--key", &key, "-"], "{}").await.code, 3);
     // A stored key that cannot be read is listed, and the exit code says so.
     let path = operator.harness.store_dir().join(format!("{key}.json"));
     std::fs::write(&path, "{}").unwrap();
