@@ -1,4 +1,5 @@
 //! The service against a simulated NSM and KMS: what it signs, and what a hostile parent gets.
+#![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
 use std::io;
 use std::net::SocketAddr;
@@ -226,8 +227,8 @@ impl World {
         let authority = Authority::generate(Clock::system().now()).unwrap();
         let kms = KmsSimulator::builder("us-east-1", ACCOUNT)
             .attestation_anchor(authority.trust_anchor())
-            .administrator(credentials(ADMIN_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/kms-administrator"))
-            .credentials(credentials(PARENT_KEY), &format!("arn:aws:iam::{ACCOUNT}:role/signer-parent"))
+            .administrator(credentials(ADMIN_KEY), format!("arn:aws:iam::{ACCOUNT}:role/kms-administrator"))
+            .credentials(credentials(PARENT_KEY), format!("arn:aws:iam::{ACCOUNT}:role/signer-parent"))
             .start()
             .await
             .unwrap();

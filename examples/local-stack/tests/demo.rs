@@ -1,6 +1,7 @@
 //! The demo as a user runs it: what it prints, and what it leaves behind.
 //!
 //! Every process of the stack inherits the demo's standard error, so that pipe ends when the last of them is gone.
+#![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

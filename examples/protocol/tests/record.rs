@@ -1,4 +1,5 @@
 //! A record opens as it was sealed, or not at all.
+#![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
 use std::convert::Infallible;
 
