@@ -88,7 +88,7 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
 fn check_birth(ground: &Ground, enclave: &Enclave, key: &KeyAnswer) -> anyhow::Result<()> {
     let record = Record::from_bytes(record_of(key)?)?;
     let expected = UserData { purpose: Purpose::Birth, digest: *record.digest().as_bytes() };
-    let policy = Policy::builder().pcr(PcrIndex::IMAGE, [enclave.pcr0.clone()]).user_data(expected.encode()).build();
+    let policy = Policy::builder().pcr(PcrIndex::IMAGE, [enclave.pcr0]).user_data(expected.encode()).build();
     let document = key.birth_document.as_deref().context("the parent withholds the birth document")?;
     UnverifiedDocument::from_bytes(document)?
         .verify(&ground.attestation_root, &policy, Clock::system().now())
