@@ -7,10 +7,11 @@ use std::env::{self, VarError};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use signer_protocol::method::AwsCredentials;
+use signer_protocol::method::{ACCESS_KEY_ID_LEN, AwsCredentials, SECRET_ACCESS_KEY_LEN, SESSION_TOKEN_LEN};
 use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -170,17 +171,21 @@ fn parse_time(text: &str) -> Result<u64, CredentialsError> {
 }
 
 fn check(credentials: &AwsCredentials) -> Result<(), CredentialsError> {
-    within("access key id", &credentials.access_key_id, 16, 128)?;
-    within("secret access key", &credentials.secret_access_key, 1, 256)?;
+    within("access key id", &credentials.access_key_id, ACCESS_KEY_ID_LEN)?;
+    within("secret access key", &credentials.secret_access_key, SECRET_ACCESS_KEY_LEN)?;
     if let Some(token) = &credentials.session_token {
-        within("session token", token, 1, 16 * 1024)?;
+        within("session token", token, SESSION_TOKEN_LEN)?;
     }
     Ok(())
 }
 
-fn within(what: &'static str, value: &str, min: usize, max: usize) -> Result<(), CredentialsError> {
+fn within(what: &'static str, value: &str, limits: RangeInclusive<usize>) -> Result<(), CredentialsError> {
     let actual = value.len();
-    if (min..=max).contains(&actual) { Ok(()) } else { Err(CredentialsError::Length { what, min, max, actual }) }
+    if limits.contains(&actual) {
+        return Ok(());
+    }
+    let (min, max) = limits.into_inner();
+    Err(CredentialsError::Length { what, min, max, actual })
 }
 
 /// Longest credentials file, in bytes.
@@ -231,6 +236,22 @@ mod tests {
         let variables = HashMap::from([("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")]);
         let error = from_environment(|name| Ok(variables.get(name).map(ToString::to_string))).unwrap_err();
         assert!(matches!(error, CredentialsError::Missing { name: "AWS_SECRET_ACCESS_KEY" }), "{error}");
+    }
+
+    #[test]
+    fn session_token_may_be_as_long_as_the_enclave_takes_and_no_longer() {
+        let with_token_of = |len: usize| {
+            CredentialsSource::Fixed(AwsCredentials {
+                access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+                secret_access_key: "fake-secret-for-tests".into(),
+                session_token: Some("x".repeat(len)),
+                expires_at_ms: None,
+            })
+        };
+        let max = *SESSION_TOKEN_LEN.end();
+        assert!(with_token_of(max).load().is_ok());
+        let refused = with_token_of(max + 1).load();
+        assert!(matches!(refused, Err(CredentialsError::Length { what: "session token", max: 8192, .. })));
     }
 
     #[test]

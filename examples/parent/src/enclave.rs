@@ -11,7 +11,7 @@ use signer_protocol::method::{
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use vsock_rpc::{Addr, CallError, Client, Method};
+use vsock_rpc::{Addr, CallError, Client, Method, RemoteError};
 
 use crate::credentials::{CredentialsError, CredentialsSource};
 
@@ -108,7 +108,11 @@ impl Enclave {
             return Ok(());
         }
         let credentials = self.load().await?;
-        self.client.call::<SetCredentials>(&credentials, remaining(deadline)).await?;
+        let pushed = self.client.call::<SetCredentials>(&credentials, remaining(deadline)).await;
+        pushed.map_err(|error| match error {
+            CallError::Remote(error) => EnclaveError::CredentialsRefused(error),
+            error => error.into(),
+        })?;
         self.expires_at_ms.store(credentials.expires_at_ms.unwrap_or(0), Ordering::Release);
         self.pushes.fetch_add(1, Ordering::AcqRel);
         tracing::info!(expires_at_ms = credentials.expires_at_ms, "pushed credentials to the enclave");
@@ -132,6 +136,9 @@ pub(crate) enum EnclaveError {
     /// There are no credentials to give it.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// It does not take the ones that this side has.
+    #[error("the enclave refuses the credentials: {0}")]
+    CredentialsRefused(RemoteError),
     /// The runtime ended.
     #[error("the parent is shutting down")]
     ShuttingDown,

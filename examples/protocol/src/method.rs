@@ -4,6 +4,7 @@
 //! the parent itself may create keys and ask for signatures is a choice of the enclave's measured configuration.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use chain_signers::{Curve, Encoding};
 use serde::{Deserialize, Serialize};
@@ -85,11 +86,11 @@ pub struct HealthResponse {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub struct AwsCredentials {
-    /// Access key id, 16 to 128 characters.
+    /// Access key id: [`ACCESS_KEY_ID_LEN`] characters.
     pub access_key_id: String,
-    /// Secret access key, at most 256 characters.
+    /// Secret access key: [`SECRET_ACCESS_KEY_LEN`] characters.
     pub secret_access_key: String,
-    /// Session token of temporary credentials, at most 16 KiB.
+    /// Session token of temporary credentials: [`SESSION_TOKEN_LEN`] characters.
     pub session_token: Option<String>,
     /// When they expire, in milliseconds since the Unix epoch; none for long-lived ones.
     pub expires_at_ms: Option<u64>,
@@ -205,6 +206,15 @@ pub struct SignResponse {
     /// The policy rule that allowed it.
     pub rule: String,
 }
+
+/// Length of an access key id. It and the two below are what the enclave's KMS client takes.
+pub const ACCESS_KEY_ID_LEN: RangeInclusive<usize> = 16..=128;
+
+/// Length of a secret access key.
+pub const SECRET_ACCESS_KEY_LEN: RangeInclusive<usize> = 1..=256;
+
+/// Length of a session token: up to 8 KiB.
+pub const SESSION_TOKEN_LEN: RangeInclusive<usize> = 1..=8 * 1024;
 
 /// Longest transaction, in bytes: 512 KiB, so that a request fits the parent port's 1 MiB.
 pub const MAX_TRANSACTION_LEN: usize = 512 * 1024;

@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     BodyTimeout,
     /// The request's body is above the limit.
     BodyTooLong,
-    /// The parent has no AWS credentials to give the enclave.
+    /// The parent has no AWS credentials to give the enclave, or none that the enclave takes.
     CredentialsUnavailable,
     /// The enclave, or KMS behind it, did not answer in time.
     DeadlineExceeded,
@@ -164,6 +164,11 @@ impl From<EnclaveError> for Problem {
                 // Names files and variables of this machine: for its operator, not for callers.
                 tracing::error!(%error, "no credentials for the enclave");
                 Self::new(Kind::CredentialsUnavailable, "the parent cannot read AWS credentials")
+            }
+            EnclaveError::CredentialsRefused(error) => {
+                // About what the parent sent, not about what its caller did.
+                tracing::error!(%error, "the enclave refuses the credentials");
+                Self::new(Kind::CredentialsUnavailable, "the enclave does not take the parent's AWS credentials")
             }
             EnclaveError::ShuttingDown => Self::new(Kind::EnclaveUnreachable, error.to_string()),
         }
