@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::support::{FakeEnclave, TestTls};
+use crate::support::{FakeEnclave, TestTls, in_time};
 
 #[tokio::test]
 async fn binary_serves_until_it_is_told_to_stop() {
@@ -41,21 +41,28 @@ async fn binary_serves_until_it_is_told_to_stop() {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let addr = loop {
-            let line = log.next_line().await.unwrap().expect("the parent says where it serves");
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-            if let Some(addr) = event["fields"]["https"].as_str() {
-                break addr.parse().unwrap();
+        let addr = in_time("the parent says where it serves", async {
+            loop {
+                let line = log.next_line().await.unwrap().expect("the parent logs until it is told to stop");
+                let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+                if let Some(addr) = event["fields"]["https"].as_str() {
+                    break addr.parse().unwrap();
+                }
             }
-        };
+        })
+        .await;
         tls.client(addr).create_key("eip155", b"{}").await.unwrap();
         let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
         kill_process(pid, stop).unwrap();
         let mut rest = String::new();
-        while let Some(line) = log.next_line().await.unwrap() {
-            rest.push_str(&line);
-        }
-        assert!(child.wait().await.unwrap().success(), "{rest}");
+        let status = in_time("the parent has ended", async {
+            while let Some(line) = log.next_line().await.unwrap() {
+                rest.push_str(&line);
+            }
+            child.wait().await.unwrap()
+        })
+        .await;
+        assert!(status.success(), "{rest}");
         assert!(rest.contains("the parent has stopped") && !rest.contains("fake-secret"), "{rest}");
         enclave.stop().await;
     }

@@ -10,21 +10,24 @@ use std::time::Duration;
 use chain_signers::Encoding;
 use parent::{Config, CredentialsSource, Parent, RelayConfig, StartError, StoreError};
 use signer_protocol::code;
-use signer_protocol::method::Sign;
+use signer_protocol::method::{SetCredentials, Sign};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use vsock_rpc::Addr;
 
-use crate::support::{FakeEnclave, Harness, TestTls, config, credentials, problem, refused};
+use crate::support::{FakeEnclave, Harness, TestTls, config, credentials, in_time, problem, refused};
 
 const POLICY: &[u8] = b"{}";
 
 #[tokio::test]
 async fn credentials_reach_the_enclave_before_the_first_request_needs_them() {
     let harness = Harness::start().await;
-    while harness.enclave.pushes() == 0 {
-        tokio::task::yield_now().await; // the test runner's own timeout bounds this
-    }
+    in_time("credentials are pushed", async {
+        while harness.enclave.pushes() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert_eq!(harness.enclave.state.credentials.lock().unwrap()[0], credentials());
     harness.shutdown().await;
 }
@@ -37,12 +40,15 @@ async fn enclave_that_restarted_is_supplied_again_within_the_request() {
     let enclave = enclave.restart().await;
     assert_eq!(enclave.pushes(), 0);
     // The first call after a restart may find the old connection gone; the client connects anew behind it.
-    let signed = loop {
-        match client.sign(&key.id, Encoding::Json, b"{}", None).await {
-            Ok(signed) => break signed,
-            Err(error) => assert_eq!(refused::<()>(Err(error)), problem(503, "enclave-unreachable")),
+    let signed = in_time("the new enclave signs", async {
+        loop {
+            match client.sign(&key.id, Encoding::Json, b"{}", None).await {
+                Ok(signed) => break signed,
+                Err(error) => assert_eq!(refused::<()>(Err(error)), problem(503, "enclave-unreachable")),
+            }
         }
-    };
+    })
+    .await;
     assert_eq!(signed.rule, "everything");
     assert_eq!(enclave.pushes(), 1);
     parent.shutdown().await;
@@ -75,6 +81,19 @@ async fn enclave_that_keeps_asking_for_credentials_is_not_supplied_forever() {
 }
 
 #[tokio::test]
+async fn credentials_that_the_enclave_refuses_are_the_parents_fault_and_not_the_callers() {
+    for code in [code::MALFORMED_FIELD, code::NOT_PERMITTED, vsock_rpc::code::INTERNAL] {
+        let harness = Harness::start_with(|config| config.timeouts.health_interval = Duration::from_secs(60)).await;
+        let key = harness.client.create_key("eip155", POLICY).await.unwrap();
+        harness.enclave.state.credentials.lock().unwrap().clear();
+        harness.enclave.fail::<SetCredentials>(code);
+        let result = harness.client.sign(&key.id, Encoding::Json, b"{}", None).await;
+        assert_eq!(refused(result), problem(503, "credentials-unavailable"), "{code}");
+        harness.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn credentials_about_to_expire_are_read_and_pushed_again() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     // Expired long ago, so due for renewal at every look.
@@ -86,9 +105,12 @@ async fn credentials_about_to_expire_are_read_and_pushed_again() {
         config.timeouts.health_interval = Duration::from_millis(100);
     })
     .await;
-    while harness.enclave.pushes() < 3 {
-        tokio::time::sleep(Duration::from_millis(10)).await; // polls a condition; how long it takes is not asserted
-    }
+    in_time("credentials are pushed three times", async {
+        while harness.enclave.pushes() < 3 {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
     harness.shutdown().await;
 }
 
@@ -100,9 +122,12 @@ async fn parent_that_starts_before_its_enclave_serves_once_that_is_up() {
     let client = tls.client(parent.https_addr());
     assert_eq!(refused(client.health().await), problem(503, "enclave-unreachable"));
     let enclave = FakeEnclave::start(dir.path().join("enclave.sock")).await;
-    while client.health().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await; // polls a condition; how long it takes is not asserted
-    }
+    in_time("the parent finds its enclave", async {
+        while client.health().await.is_err() {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
     parent.shutdown().await;
     enclave.stop().await;
 }
@@ -189,11 +214,17 @@ async fn request_in_progress_is_answered_during_a_shutdown() {
     enclave.state.arrived.acquire().await.unwrap().forget();
     let addr = parent.https_addr();
     let shutdown = tokio::spawn(parent.shutdown());
-    while tokio::net::TcpStream::connect(addr).await.is_ok() {
-        tokio::task::yield_now().await; // until nobody listens any more
-    }
+    in_time("nobody listens any more", async {
+        while tokio::net::TcpStream::connect(addr).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     drop(taken);
     assert!(signing.await.unwrap().is_ok());
     shutdown.await.unwrap();
     enclave.stop().await;
 }
+
+/// Between two looks at a condition; how long it takes to hold is not asserted.
+const POLL: Duration = Duration::from_millis(10);

@@ -116,6 +116,14 @@ impl TestTls {
     }
 }
 
+/// What `future` gives. A test that would wait forever fails instead, and says what for.
+pub async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {DEADLINE:?} in vain until {what}"),
+    }
+}
+
 /// The problem of an answer, after checking that it is one in every respect.
 pub fn problem_of(answer: &RawAnswer) -> Problem {
     assert_eq!(answer.headers["content-type"], "application/problem+json", "{answer:?}");
@@ -138,3 +146,6 @@ pub fn refused<T: std::fmt::Debug>(result: Result<T, ClientError>) -> (u16, Stri
 pub fn problem(status: u16, slug: &str) -> (u16, String) {
     (status, format!("/problems/{slug}"))
 }
+
+/// Far above what any wait of a test takes, and below what the test runner allows.
+const DEADLINE: Duration = Duration::from_secs(30);

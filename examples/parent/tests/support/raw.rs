@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::TestTls;
+use super::{TestTls, in_time};
 
 pub struct RawConnection(TlsStream<TcpStream>);
 
@@ -43,16 +42,19 @@ impl RawConnection {
                 bytes.extend_from_slice(&buffer[..len]);
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), read).await.expect("the server closes the connection");
+        in_time("the server closes the connection", read).await;
         String::from_utf8(bytes).unwrap()
     }
 
     /// The first bytes of an answer, up to the end of its head.
     pub async fn read_head(&mut self) -> String {
         let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            head.push(self.0.read_u8().await.unwrap().into());
-        }
+        in_time("the head has arrived", async {
+            while !head.ends_with("\r\n\r\n") {
+                head.push(self.0.read_u8().await.unwrap().into());
+            }
+        })
+        .await;
         head
     }
 }
