@@ -2,7 +2,7 @@
 
 use crate::cbor;
 use crate::frame::{FrameError, MAX_CONTROL_PAYLOAD_LEN};
-use crate::remote_error::RemoteError;
+use crate::remote_error::{MAX_CODE_LEN, RemoteError, WIRE_OVERHEAD};
 
 /// The payload of a GoAway; it has the form of an Error's, and the same bounds.
 pub(crate) fn payload(reason: &'static str, message: String) -> bytes::Bytes {
@@ -11,7 +11,20 @@ pub(crate) fn payload(reason: &'static str, message: String) -> bytes::Bytes {
 
 /// The payload of an Error or GoAway.
 pub(crate) fn encode_error(error: &RemoteError) -> bytes::Bytes {
-    cbor::encode(error, MAX_CONTROL_PAYLOAD_LEN).expect("a code and a message are bounded below the limit")
+    encode_texts(error.code(), error.message())
+}
+
+/// Cuts what does not fit. This runs on a connection's own task, where a panic would end everybody's calls, so that
+/// it does not rely on the bounds of [`RemoteError`].
+fn encode_texts(code: &str, message: &str) -> bytes::Bytes {
+    let code = cut(code, MAX_CODE_LEN);
+    let message = cut(message, MAX_CONTROL_PAYLOAD_LEN.saturating_sub(code.len() + WIRE_OVERHEAD));
+    // Cut like this they fit; should they ever not, an error that says nothing is still an answer.
+    cbor::encode(&(code, message), MAX_CONTROL_PAYLOAD_LEN).unwrap_or(bytes::Bytes::from_static(TWO_EMPTY_TEXTS))
+}
+
+fn cut(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
 }
 
 /// The reason for a broken rule; `None` if the stream itself failed, where nothing can be sent.
@@ -24,6 +37,8 @@ pub(crate) fn reason_of(error: &FrameError) -> Option<&'static str> {
     }
 }
 
+const TWO_EMPTY_TEXTS: &[u8] = &[0x82, 0x60, 0x60];
+
 pub(crate) const IDLE: &str = "idle";
 pub(crate) const PAYLOAD_TOO_LONG: &str = "payload_too_long";
 pub(crate) const PROTOCOL_ERROR: &str = "protocol_error";
@@ -31,3 +46,43 @@ pub(crate) const SHUTTING_DOWN: &str = "shutting_down";
 pub(crate) const TOO_MANY_CONNECTIONS: &str = "too_many_connections";
 pub(crate) const TOO_SLOW: &str = "too_slow";
 pub(crate) const UNSUPPORTED_VERSION: &str = "unsupported_version";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(payload: &[u8]) -> RemoteError {
+        cbor::decode(payload).unwrap()
+    }
+
+    #[test]
+    fn the_longest_error_fills_its_frame_exactly() {
+        let longest = RemoteError::new("c".repeat(1000), "m".repeat(5000));
+        let payload = encode_error(&longest);
+        assert_eq!(payload.len(), MAX_CONTROL_PAYLOAD_LEN);
+        assert_eq!(decode(&payload), longest);
+        let shorter = RemoteError::new("c".repeat(MAX_CODE_LEN), longest.message()[1..].to_owned());
+        assert_eq!(encode_error(&shorter).len(), MAX_CONTROL_PAYLOAD_LEN - 1);
+    }
+
+    #[test]
+    fn texts_of_any_length_are_cut_at_a_character() {
+        for code_len in [0, 1, 23, 24, 63, 64, 65, 300, 5000] {
+            for message_len in (0..30).chain(240..270).chain(930..1040).chain([70_000]) {
+                for character in ["m", "\u{e9}", "\u{20ac}", "\u{1f600}"] {
+                    let (code, message) = (character.repeat(code_len), character.repeat(message_len));
+                    let payload = encode_texts(&code, &message);
+                    assert!(payload.len() <= MAX_CONTROL_PAYLOAD_LEN);
+                    let error = decode(&payload);
+                    assert!(code.starts_with(error.code()));
+                    assert!(message.starts_with(error.message()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_resort_is_an_error_too() {
+        assert_eq!(decode(TWO_EMPTY_TEXTS), RemoteError::new("", ""));
+    }
+}

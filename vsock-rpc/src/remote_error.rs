@@ -5,11 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::frame::MAX_CONTROL_PAYLOAD_LEN;
+
 /// An error that crosses the wire: a code for programs and a message for people, both bounded.
 ///
 /// Handlers choose their own codes; [`code`] lists those that the server itself answers with.
-/// The constructor cuts what is too long and replaces control characters, so that neither side
-/// can fill or garble the other's logs.
+/// The constructor cuts a code to 64 bytes and a message to what an Error frame then has room for (954 bytes),
+/// and replaces control characters, so that neither side can fill or garble the other's logs.
 ///
 /// ```
 /// use vsock_rpc::RemoteError;
@@ -109,8 +111,13 @@ pub(crate) fn bounded(text: Cow<'static, str>, max: usize) -> Cow<'static, str> 
     text[..end].replace(char::is_control, " ").into()
 }
 
-const MAX_CODE_LEN: usize = 64;
-const MAX_MESSAGE_LEN: usize = 1024;
+pub(crate) const MAX_CODE_LEN: usize = 64;
+/// What an Error or GoAway frame has room for beside the longest code.
+const MAX_MESSAGE_LEN: usize = MAX_CONTROL_PAYLOAD_LEN - MAX_CODE_LEN - WIRE_OVERHEAD;
+/// The most that CBOR adds to code and message: the heads of the array, of a text below 256 bytes, and of a text
+/// below 64 KiB.
+pub(crate) const WIRE_OVERHEAD: usize = 1 + 2 + 3;
+const _: () = assert!(MAX_CODE_LEN < 1 << 8 && MAX_MESSAGE_LEN < 1 << 16);
 
 #[cfg(test)]
 mod tests {

@@ -84,6 +84,22 @@ async fn a_panicking_handler_harms_only_its_own_call() {
     assert_eq!(gated.await.unwrap().unwrap(), 7);
 }
 
+#[tokio::test]
+async fn an_error_of_any_length_is_an_answer_and_harms_nobody() {
+    let rig = Rig::new();
+    let client = rig.client();
+    let gated = tokio::spawn(client.call::<Gated>(&7, LONG));
+    rig.state.wait_for_gated(1).await;
+    let error = client.call::<Verbose>(&(), LONG).await.unwrap_err();
+    let error = error.as_remote().expect("a remote error");
+    assert_eq!(error.code(), "c".repeat(64));
+    assert!(error.message().len() > 900 && VERBOSE.repeat(1000).starts_with(error.message()), "{error}");
+    rig.state.gate.add_permits(1);
+    // The same connection: its end would have ended this call.
+    assert_eq!(gated.await.unwrap().unwrap(), 7);
+    assert_eq!(client.call::<Add>(&(1, 2), LONG).await.unwrap(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_deadline_ends_a_call_on_both_sides() {
     let rig = Rig::new();

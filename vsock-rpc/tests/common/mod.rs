@@ -32,6 +32,9 @@ impl Blob {
     }
 }
 
+/// What the long message of [`Verbose`] repeats: characters of two, three and four bytes.
+pub(crate) const VERBOSE: &str = "\u{e9}\u{20ac}\u{1f600}";
+
 macro_rules! methods {
     ($($method:ident $name:literal $request:ty => $response:ty),* $(,)?) => {$(
         pub(crate) struct $method;
@@ -53,7 +56,9 @@ methods! {
     Panic "panic" bool => (),
     ParallelPanic "parallel_panic" () => (),
     Parallel "parallel" u64 => u64,
+    ParallelGrow "parallel_grow" u32 => Blob,
     Stuck "stuck" () => (),
+    Verbose "verbose" () => (),
     WrongEcho "echo" u64 => u64,
 }
 
@@ -94,6 +99,11 @@ impl Drop for NotifyOnDrop {
     }
 }
 
+async fn grow(state: Arc<State>, _: CallContext, len: u32) -> Result<Blob, RemoteError> {
+    state.calls.fetch_add(1, Ordering::SeqCst);
+    Ok(Blob::of(len as usize))
+}
+
 async fn stuck(state: Arc<State>, _: CallContext, (): ()) -> Result<(), RemoteError> {
     let _guard = NotifyOnDrop(Arc::clone(&state));
     state.stuck_began.notify_one();
@@ -122,14 +132,16 @@ pub(crate) fn router(state: &Arc<State>) -> Router<State> {
         .method::<Echo, _, _>(|_, _, blob| async move { Ok(blob) })
         .method::<Fail, _, _>(|_, _, code| async move { Err(RemoteError::new(code, "as asked")) })
         .method::<Gated, _, _>(gated)
-        .method::<Grow, _, _>(|_, _, len| async move { Ok(Blob::of(len as usize)) })
+        .method::<Grow, _, _>(grow)
         .method::<Panic, _, _>(panicking)
         .parallel_method::<ParallelPanic, _, _>(|_, _, ()| async move { panic!("this panic belongs to the test") })
         .parallel_method::<Parallel, _, _>(|_, _, number| async move {
             tokio::task::yield_now().await;
             Ok(number)
         })
+        .parallel_method::<ParallelGrow, _, _>(grow)
         .method::<Stuck, _, _>(stuck)
+        .method::<Verbose, _, _>(|_, _, ()| async { Err(RemoteError::new("c".repeat(64), VERBOSE.repeat(1000))) })
 }
 
 /// A server in memory and what is needed to reach it.
