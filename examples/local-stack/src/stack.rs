@@ -149,7 +149,7 @@ impl Kms {
         let policy = render(&KeyPolicyInput {
             account: ACCOUNT,
             roles: std::slice::from_ref(&ground.parent_role.arn),
-            images: &[pcr0.to_string()],
+            images: &[*pcr0],
             administrators: std::slice::from_ref(&ground.administrator.arn),
         })?;
         self.admin.put_key_policy(key, &policy).await.context("KMS refused the key policy")

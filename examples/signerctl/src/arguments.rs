@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chain_signers::Encoding;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nsm_attest::PcrValue;
 use signer_protocol::KeyId;
 
 /// Operates a signing service whose keys live in an attested enclave.
@@ -69,7 +70,7 @@ pub(crate) struct RenderArguments {
     pub(crate) roles: Vec<String>,
     /// PCR0 of an image, in hex; may be given more than once while images are exchanged.
     #[arg(long = "pcr0", value_name = "HEX", required = true)]
-    pub(crate) images: Vec<String>,
+    pub(crate) images: Vec<PcrValue>,
     /// Who administers the key, and can use it for nothing; may be given more than once.
     #[arg(long = "admin-arn", value_name = "ARN", required = true)]
     pub(crate) administrators: Vec<String>,

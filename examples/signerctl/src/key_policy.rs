@@ -11,6 +11,7 @@
 //! The denials repeat what is not allowed anyway: they hold against grants, and against statements that are added later.
 //! Without Encrypt, ReEncrypt and unattested data keys nobody can forge a record outside an enclave.
 
+use nsm_attest::PcrValue;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -25,8 +26,8 @@ pub struct KeyPolicyInput<'a> {
     pub account: &'a str,
     /// Roles of parent instances: `arn:aws:iam::ACCOUNT:role/NAME`.
     pub roles: &'a [String],
-    /// PCR0 of the images that are admitted: 96 hexadecimal digits each.
-    pub images: &'a [String],
+    /// PCR0 of the images that are admitted: 48 bytes each, and none of them zero.
+    pub images: &'a [PcrValue],
     /// Who administers the key: a role, a user, or `arn:aws:iam::ACCOUNT:root` for whoever the account's own
     /// identity policies let.
     pub administrators: &'a [String],
@@ -40,11 +41,11 @@ pub struct KeyPolicyInput<'a> {
 /// let policy = render(&KeyPolicyInput {
 ///     account: "111122223333",
 ///     roles: &["arn:aws:iam::111122223333:role/parent".to_owned()],
-///     images: &["ab".repeat(48)],
+///     images: &["ab".repeat(48).parse()?],
 ///     administrators: &["arn:aws:iam::111122223333:role/key-admin".to_owned()],
 /// })?;
 /// assert!(policy.contains("kms:RecipientAttestation:ImageSha384"));
-/// # Ok::<(), signerctl::key_policy::KeyPolicyError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
@@ -77,11 +78,13 @@ pub enum KeyPolicyError {
     /// A measurement of zeros is that of every enclave in debug mode, whose memory the parent can read.
     #[error("PCR0 is zero: that admits every enclave in debug mode")]
     DebugImage,
-    /// A PCR0 that is not 96 hexadecimal digits.
-    #[error("PCR0 {actual:?} is not 96 hexadecimal digits")]
-    Image {
-        /// The value found.
-        actual: String,
+    /// A PCR0 that is not a SHA-384 digest, which KMS compares nothing with.
+    #[error("PCR0 has {actual} bytes, not {expected}")]
+    ImageLength {
+        /// Length of a PCR0, in bytes.
+        expected: usize,
+        /// Length found, in bytes.
+        actual: usize,
     },
     /// An ARN that names no principal of the account which fits.
     #[error("{actual:?} is not {expected} of account {account}")]
@@ -157,25 +160,26 @@ fn policy(input: &KeyPolicyInput<'_>) -> Result<Value, KeyPolicyError> {
 }
 
 /// Every entry as its check returns it.
-fn checked(
+fn checked<V>(
     what: &'static str,
-    values: &[String],
-    check: impl Fn(&str) -> Result<String, KeyPolicyError>,
+    values: &[V],
+    check: impl Fn(&V) -> Result<String, KeyPolicyError>,
 ) -> Result<Vec<String>, KeyPolicyError> {
     if !(1..=MAX_ENTRIES).contains(&values.len()) {
         return Err(KeyPolicyError::Count { what, max: MAX_ENTRIES, actual: values.len() });
     }
-    values.iter().map(|value| check(value)).collect()
+    values.iter().map(check).collect()
 }
 
-fn check_image(image: &str) -> Result<String, KeyPolicyError> {
-    if image.len() != 96 || !image.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(KeyPolicyError::Image { actual: image.chars().take(MAX_QUOTED).collect() });
+fn check_image(image: &PcrValue) -> Result<String, KeyPolicyError> {
+    let actual = image.as_bytes().len();
+    if actual != PCR0_LEN {
+        return Err(KeyPolicyError::ImageLength { expected: PCR0_LEN, actual });
     }
-    if image.bytes().all(|byte| byte == b'0') {
+    if image.is_zero() {
         return Err(KeyPolicyError::DebugImage);
     }
-    Ok(image.to_ascii_lowercase())
+    Ok(image.to_string())
 }
 
 /// `resources`: what the ARN's last part may be, or begin with where that ends in a slash.
@@ -214,6 +218,9 @@ fn is_of_a_name(byte: u8) -> bool {
 
 /// The condition key that KMS sets to PCR0 of the attestation document it verified.
 const IMAGE: &str = "kms:RecipientAttestation:ImageSha384";
+
+/// Length of a PCR0, in bytes: SHA-384.
+const PCR0_LEN: usize = 48;
 
 /// Everything that looking after a key takes, and nothing that touches data.
 const ADMINISTRATION: [&str; 17] = [
@@ -259,7 +266,7 @@ mod tests {
         policy(&KeyPolicyInput {
             account,
             roles: &strings(&[role]),
-            images: &strings(&[image]),
+            images: &[image.parse().unwrap()],
             administrators: &strings(&[administrator]),
         })
     }
@@ -299,8 +306,9 @@ mod tests {
     fn values_that_would_admit_too_much_are_refused() {
         let good = "ab".repeat(48);
         assert_eq!(rendered(ACCOUNT, ROLE, &"0".repeat(96), ADMINISTRATOR), Err(KeyPolicyError::DebugImage));
-        for bad in ["", "ab", &"zz".repeat(48), &"ab".repeat(49), &format!("{}*", "a".repeat(95))] {
-            assert!(matches!(rendered(ACCOUNT, ROLE, bad, ADMINISTRATOR), Err(KeyPolicyError::Image { .. })), "{bad}");
+        for len in [32, 64] {
+            let refused = rendered(ACCOUNT, ROLE, &"ab".repeat(len), ADMINISTRATOR);
+            assert_eq!(refused, Err(KeyPolicyError::ImageLength { expected: 48, actual: len }));
         }
         for bad in ["", "*", "1111222233334", "11112222333x"] {
             assert!(matches!(rendered(bad, ROLE, &good, ADMINISTRATOR), Err(KeyPolicyError::Account { .. })), "{bad}");

@@ -91,7 +91,7 @@ async fn malformed_input_is_exit_code_2() {
         &["keys", "generate", "--family", "eip155", "--policy", &not_json],
         &["keys", "generate", "--family", "eip155", "--policy", &long],
         &["keys", "generate", "--family", "EIP155", "--policy", &operator.file("good.json", POLICY)],
-        &["key-policy", "render", "--account", "1", "--role", "r", "--pcr0", "00", "--admin-arn", "a"],
+        &["key-policy", "render", "--account", "1", "--role", "r", "--pcr0", &"ab".repeat(48), "--admin-arn", "a"],
     ] {
         let run = operator.json(command).await;
         assert_eq!(run.code, 2, "{command:?}: {}", run.stderr);
@@ -142,6 +142,7 @@ async fn wrong_usage_is_exit_code_64_and_help_is_0() {
         &["health", "--url", "https://localhost", "--timeout", "0"],
         &["health"],
         &["key-policy", "render", "--account", "111122223333"],
+        &["key-policy", "render", "--account", "111122223333", "--role", "r", "--pcr0", "00", "--admin-arn", "a"],
     ] {
         let run = run_with(command, "").await;
         assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{command:?}");

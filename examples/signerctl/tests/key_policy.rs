@@ -98,7 +98,7 @@ impl World {
         let policy = render(&KeyPolicyInput {
             account: ACCOUNT,
             roles: &[ROLE.to_owned()],
-            images: &[pcr0(b"signer", b"configuration").to_string()],
+            images: &[pcr0(b"signer", b"configuration")],
             administrators: &[ADMINISTRATOR.to_owned()],
         })
         .unwrap();
