@@ -110,10 +110,9 @@ impl RecoveryId {
     pub const fn is_x_reduced(self) -> bool {
         self.0 & 2 == 2
     }
-}
 
-impl From<RecoveryId> for k256::ecdsa::RecoveryId {
-    fn from(id: RecoveryId) -> Self {
-        Self::new(id.is_y_odd(), id.is_x_reduced())
+    /// Not a `From`: that would make `k256` a part of the public API.
+    pub(crate) fn to_k256(self) -> k256::ecdsa::RecoveryId {
+        k256::ecdsa::RecoveryId::new(self.is_y_odd(), self.is_x_reduced())
     }
 }

@@ -116,7 +116,7 @@ impl VerifyingKey {
     pub(crate) fn recover(prehash: &[u8; 32], signature: &Signature) -> Result<Self, KeyError> {
         let invalid = KeyError::InvalidSignature { curve: signature.curve() };
         let (Some(parsed), Some(id)) = (as_ecdsa(signature), signature.recovery_id()) else { return Err(invalid) };
-        k256::ecdsa::VerifyingKey::recover_from_prehash(prehash, &parsed, id.into())
+        k256::ecdsa::VerifyingKey::recover_from_prehash(prehash, &parsed, id.to_k256())
             .map(Self::from_secp256k1)
             .map_err(|_| invalid)
     }
