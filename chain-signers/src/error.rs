@@ -4,7 +4,8 @@ use crate::{ChainId, Curve, Encoding, KeyError};
 
 /// Why a payload is not a transaction that may be signed. Always the sender's fault.
 ///
-/// What is echoed from the payload is cut short and escaped, so an error can be logged and returned.
+/// What is echoed from the payload is cut short and escaped, and so is every text when it is displayed: an error can be
+/// logged and returned. Displayed, it has less than 700 bytes, whoever made it.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -17,19 +18,19 @@ pub enum DecodeError {
         actual: ChainId,
     },
     /// This chain's transactions do not carry a chain id, so the caller must name one.
-    #[error("a {namespace} transaction does not say which chain it is for: name the chain id")]
+    #[error("a {} transaction does not say which chain it is for: name the chain id", short(.namespace))]
     ChainIdRequired {
         /// The namespace of the chain id to be named.
         namespace: Cow<'static, str>,
     },
     /// A JSON object has a key twice.
-    #[error("key {key} occurs twice")]
+    #[error("key {} occurs twice", short(.key))]
     DuplicateKey {
         /// The key.
         key: String,
     },
     /// A field has a value outside what is permitted.
-    #[error("{field}: expected {expected}, found {actual}")]
+    #[error("{}: expected {}, found {}", short(.field), short(.expected), short(.actual))]
     Invalid {
         /// The field, in the words of the encoding.
         field: Cow<'static, str>,
@@ -39,7 +40,7 @@ pub enum DecodeError {
         actual: String,
     },
     /// The bytes are outside the format.
-    #[error("not {format}: {reason}")]
+    #[error("not {}: {}", short(.format), short(.reason))]
     Malformed {
         /// The format.
         format: Cow<'static, str>,
@@ -47,13 +48,13 @@ pub enum DecodeError {
         reason: String,
     },
     /// A required field is absent.
-    #[error("{field} is missing")]
+    #[error("{} is missing", short(.field))]
     Missing {
         /// The field, in the words of the encoding.
         field: Cow<'static, str>,
     },
     /// A JSON transaction writes some quantities as numbers and others as hex strings, so the unit of `value` is unclear.
-    #[error("{number} is a number and {text} a string: use one style for all quantities")]
+    #[error("{} is a number and {} a string: use one style for all quantities", short(.number), short(.text))]
     MixedStyles {
         /// A key whose value is a number.
         number: String,
@@ -61,13 +62,13 @@ pub enum DecodeError {
         text: String,
     },
     /// The bytes decode, but are not the one encoding of what they decode to.
-    #[error("not the canonical encoding of {format}")]
+    #[error("not the canonical encoding of {}", short(.format))]
     NotCanonical {
         /// The format.
         format: Cow<'static, str>,
     },
     /// Something is longer than its limit.
-    #[error("{what} has {len} {unit}, more than {max}")]
+    #[error("{} has {len} {}, more than {max}", short(.what), short(.unit))]
     TooLong {
         /// What is too long.
         what: Cow<'static, str>,
@@ -79,13 +80,13 @@ pub enum DecodeError {
         max: usize,
     },
     /// A JSON object has a key that is not known here.
-    #[error("unknown key {key}")]
+    #[error("unknown key {}", short(.key))]
     UnknownKey {
         /// The key, cut short.
         key: String,
     },
     /// The chain has no such encoding.
-    #[error("{namespace} transactions have no {encoding} encoding here")]
+    #[error("{} transactions have no {encoding} encoding here", short(.namespace))]
     UnsupportedEncoding {
         /// The chain's namespace.
         namespace: Cow<'static, str>,
@@ -93,7 +94,7 @@ pub enum DecodeError {
         encoding: Encoding,
     },
     /// The transaction is of a kind that is recognised and not signed.
-    #[error("{found} is not supported")]
+    #[error("{} is not supported", short(.found))]
     UnsupportedType {
         /// The kind of transaction.
         found: Cow<'static, str>,
@@ -135,7 +136,7 @@ pub enum SignError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The transaction is for another kind of chain than the signer's.
-    #[error("the transaction is for chain {actual}, the signer is for {expected}")]
+    #[error("the transaction is for chain {actual}, the signer is for {}", short(.expected))]
     NamespaceMismatch {
         /// The signer's namespace.
         expected: String,
@@ -143,7 +144,7 @@ pub enum SignError {
         actual: ChainId,
     },
     /// The transaction asks for somebody else's signature.
-    #[error("the transaction must be signed by {expected}, this key is {actual}")]
+    #[error("the transaction must be signed by {}, this key is {}", short(.expected), short(.actual))]
     NotTheSigner {
         /// The address that the transaction names.
         expected: String,
@@ -169,26 +170,62 @@ pub enum SignError {
     UnrepresentableRecoveryId,
 }
 
-/// At most [`MAX_EXCERPT`] characters of `text`, escaped, so that an error neither grows nor carries control characters.
+/// `text` escaped and then cut to [`MAX_EXCERPT`] bytes, so that an error neither grows nor carries control characters.
 pub(crate) fn excerpt(text: &str) -> String {
-    let mut short: String = text.chars().take(MAX_EXCERPT).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_EXCERPT).is_some() {
-        short.push('…');
+    let mut short = String::new();
+    for c in text.chars() {
+        let escaped = c.escape_debug();
+        let len: usize = escaped.clone().map(char::len_utf8).sum();
+        if short.len() + len > MAX_EXCERPT - ELLIPSIS.len_utf8() {
+            short.push(ELLIPSIS);
+            break;
+        }
+        short.extend(escaped);
     }
     short
 }
 
-const MAX_EXCERPT: usize = 120;
+/// What an error or a decision shows of a text that is normally short and plain, but may come from another crate's chain.
+/// An excerpt stays what it is: it is not escaped twice.
+pub(crate) fn short(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| matches!(c, '\\' | '"' | '\'') || c.escape_debug().len() == 1;
+    if text.len() <= MAX_EXCERPT && text.chars().all(is_plain) { text.into() } else { excerpt(text).into() }
+}
+
+/// In bytes.
+const MAX_EXCERPT: usize = 160;
+const ELLIPSIS: char = '…';
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn an_error_echoes_little_and_no_control_characters() {
         let error = DecodeError::invalid("nonce", "a number", "\x1b[31m\n".repeat(1000));
         let text = error.to_string();
-        assert!(text.len() < 1000, "{text}");
+        assert!(text.len() < 200, "{text}");
         assert!(!text.contains(char::is_control), "{text}");
+    }
+
+    #[test]
+    fn a_short_text_is_quoted_whole() {
+        for text in ["", "0xa5D3", "é\u{4e2d}"] {
+            assert_eq!(excerpt(text), text);
+        }
+        assert_eq!(excerpt(&"a".repeat(157)), "a".repeat(157));
+        assert_eq!(excerpt(&"a".repeat(158)), format!("{}…", "a".repeat(157)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_excerpt_is_short_without_control_characters_and_final(text in any::<String>(), times in 1_usize..200) {
+            let excerpt = excerpt(&text.repeat(times));
+            prop_assert!(excerpt.len() <= MAX_EXCERPT);
+            prop_assert!(!excerpt.contains(char::is_control));
+            prop_assert_eq!(short(&excerpt), excerpt.as_str());
+        }
     }
 }

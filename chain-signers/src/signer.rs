@@ -6,6 +6,7 @@ use std::{
 
 use crate::{
     Chain, ChainId, SignError, SignedTransaction, SigningKey, Transaction, VerifyingKey, chain_id::is_namespace,
+    error::short,
 };
 
 /// A chain and a key: signs decoded transactions of that chain.
@@ -155,13 +156,13 @@ impl Registry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// The namespace is outside CAIP-2.
-    #[error("{namespace:?} is not a CAIP-2 namespace")]
+    #[error("\"{}\" is not a CAIP-2 namespace", short(.namespace))]
     InvalidNamespace {
         /// The namespace.
         namespace: String,
     },
     /// Another chain has the namespace.
-    #[error("the namespace {namespace} is taken")]
+    #[error("the namespace {} is taken", short(.namespace))]
     NamespaceTaken {
         /// The namespace.
         namespace: String,
