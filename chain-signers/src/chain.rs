@@ -117,6 +117,13 @@ pub struct Summary {
     pub text: String,
 }
 
+impl Summary {
+    /// The program that carries out a plain transfer, on chains where a program does.
+    pub(crate) fn transfer_program(&self) -> Option<&'static str> {
+        (self.chain_id.namespace() == "solana").then_some(SOLANA_SYSTEM_PROGRAM)
+    }
+}
+
 /// One thing that a transaction does. Addresses are in the chain's own canonical spelling.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -171,3 +178,6 @@ pub struct SignedTransaction {
     /// The name by which the network will know it: the transaction hash, or Solana's first signature.
     pub id: String,
 }
+
+/// Here and not in the chain, because a policy must know it whatever features are on.
+pub(crate) const SOLANA_SYSTEM_PROGRAM: &str = "11111111111111111111111111111111";

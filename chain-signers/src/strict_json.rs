@@ -1,10 +1,10 @@
 //! JSON objects read without losing anything: every key once, every value as it was written.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -68,6 +68,44 @@ impl<'de> Visitor<'de> for EntriesVisitor {
             entries.push(entry);
         }
         Ok(Entries(entries))
+    }
+}
+
+/// A list of which at most `MAX` items are kept, however many there are.
+#[derive(Debug)]
+pub(crate) struct List<T, const MAX: usize> {
+    pub(crate) items: Vec<T>,
+    /// How many items were in the JSON.
+    pub(crate) len: usize,
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
+    type Value = List<T, MAX>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < MAX
+            && let Some(item) = list.next_element()?
+        {
+            items.push(item);
+        }
+        let mut len = items.len();
+        while len >= MAX && list.next_element::<IgnoredAny>()?.is_some() {
+            len += 1;
+        }
+        Ok(List { items, len })
     }
 }
 

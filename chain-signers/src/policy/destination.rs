@@ -1,14 +1,58 @@
+use std::collections::BTreeSet;
+
+use super::text_set::TextSet;
 use crate::keccak::{self, AddressError};
 
 /// Who a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Destinations {
     All,
-    Listed(Vec<Destination>),
+    Listed(Listed),
+}
+
+/// The addresses of one rule, by their form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Sorted.
+    evm: Box<[[u8; 20]]>,
+    texts: TextSet,
+}
+
+impl Listed {
+    /// `None` if there is more text than a policy can have.
+    pub(super) fn new(destinations: &BTreeSet<Destination>) -> Option<Self> {
+        let evm = destinations.iter().filter_map(|destination| match destination {
+            Destination::Evm(address) => Some(*address),
+            Destination::Text(_) => None,
+        });
+        let texts = TextSet::new(destinations.iter().filter_map(|destination| match destination {
+            Destination::Text(text) => Some(text.as_str()),
+            Destination::Evm(_) => None,
+        }));
+        Some(Self { evm: evm.collect(), texts: texts? })
+    }
+
+    /// Whether the address that a chain wrote as `text` is listed. Its spelling is the chain's own, so a checksum is not
+    /// asked for again.
+    pub(super) fn contains(&self, text: &str) -> bool {
+        match keccak::address_bytes(text) {
+            Some(address) => self.evm.binary_search(&address).is_ok(),
+            None => self.texts.contains(text),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.evm.is_empty() && self.texts.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_len(&self) -> usize {
+        size_of_val(&*self.evm) + self.texts.heap_len()
+    }
 }
 
 /// An address in a form that compares equal exactly if the address is the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Destination {
     Evm([u8; 20]),
     Text(String),
@@ -18,20 +62,15 @@ impl Destination {
     /// Reads an address for a rule about one namespace, or about every chain. The error says what was expected.
     pub(super) fn parse(text: &str, namespace: Option<&str>) -> Result<Self, &'static str> {
         match namespace {
-            _ if text == "*" => Err("* alone, or addresses without it"),
+            _ if text.contains('*') => Err("* alone, or addresses without it"),
             Some("solana") if !is_solana_address(text) => Err("a base58 address of 32 to 44 characters"),
-            _ if !is_plain(text) => Err("an address of 1 to 128 visible ASCII characters"),
+            _ if !is_plain(text) => Err("an address of 4 to 128 visible ASCII characters"),
             _ => match keccak::parse_address(text) {
                 Ok(address) => Ok(Self::Evm(address)),
                 Err(AddressError::Shape) if namespace != Some("eip155") => Ok(Self::Text(text.to_owned())),
                 Err(error) => Err(error.expected()),
             },
         }
-    }
-
-    /// The address that a chain wrote as `text`. Its spelling is the chain's own, so a checksum is not asked for again.
-    pub(super) fn seen(text: &str) -> Self {
-        keccak::address_bytes(text).map_or_else(|| Self::Text(text.to_owned()), Self::Evm)
     }
 }
 
@@ -41,7 +80,9 @@ fn is_solana_address(text: &str) -> bool {
 }
 
 fn is_plain(text: &str) -> bool {
-    (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic())
+    (MIN_TEXT..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic())
 }
 
+/// Shorter ones are more likely a slip than an address, though some chains have short account names.
+const MIN_TEXT: usize = 4;
 const MAX_TEXT: usize = 128;

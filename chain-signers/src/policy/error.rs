@@ -1,17 +1,19 @@
 use std::borrow::Cow;
 
-/// Why a policy was not accepted.
+use crate::error::short;
+
+/// Why a policy was not accepted. Displayed, it has less than 700 bytes, whatever the policy was.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Two rules have the same name, so a decision could not say which one it means.
-    #[error("two rules are named {name}")]
+    #[error("two rules are named {}", short(.name))]
     DuplicateRuleName {
         /// The name.
         name: String,
     },
     /// A field has a value outside what is permitted.
-    #[error("{place}: {field}: expected {expected}, found {actual}")]
+    #[error("{}: {field}: expected {}, found {}", short(.place), short(.expected), short(.actual))]
     Invalid {
         /// The rule, or the document.
         place: String,
@@ -23,15 +25,25 @@ pub enum PolicyError {
         actual: String,
     },
     /// The JSON is broken, or a key is unknown or occurs twice.
-    #[error("{place}: {reason}")]
+    #[error("{}: {}", short(.place), short(.reason))]
     Malformed {
         /// The rule, or the document.
         place: String,
         /// What is wrong.
         reason: String,
     },
+    /// A rule names chains of another kind than the key is for.
+    #[error("rule {}: expected chains of {}, found one of {}", short(.rule), short(.expected), short(.actual))]
+    OtherNamespace {
+        /// The rule.
+        rule: String,
+        /// The namespace that the key is for.
+        expected: String,
+        /// The namespace of the rule's chains.
+        actual: String,
+    },
     /// A required field is absent.
-    #[error("{place}: {field} is missing")]
+    #[error("{}: {field} is missing", short(.place))]
     Missing {
         /// The rule, or the document.
         place: String,
@@ -39,7 +51,7 @@ pub enum PolicyError {
         field: &'static str,
     },
     /// The document or one of its lists is longer than its limit.
-    #[error("{place}: {len} {what}, more than {max}")]
+    #[error("{}: {len} {what}, more than {max}", short(.place))]
     TooLong {
         /// The rule, or the document.
         place: String,

@@ -1,8 +1,8 @@
 use super::{
-    destination::{Destination, Destinations},
+    destination::Destinations,
     document::{Chains, Effect, Rule},
 };
-use crate::{Action, Summary};
+use crate::{Action, Summary, error::short};
 
 /// What a policy says about a transaction, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Decision {
     /// The rule that decided: the allow rule that matched everything, or the deny rule that matched something. `None` if
     /// it was denied because no rule permits it.
     pub rule: Option<String>,
-    /// Why, in words, with what was seen.
+    /// Why, in words, with what was seen: less than 700 bytes, whatever the transaction does.
     pub reason: String,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn evaluate(rules: &[Rule], summary: &Summary) -> Decision {
     match rules.iter().find(|rule| summary.actions.iter().all(|action| allows(rule, summary, action))) {
         Some(rule) => Decision {
             allowed: true,
-            rule: Some(rule.name.clone()),
+            rule: Some(rule.name.to_string()),
             reason: format!("rule {} allows {}", rule.name, everything_seen(summary)),
         },
         None => denied(None, format!("no rule allows {}", everything_seen(summary))),
@@ -51,7 +51,10 @@ fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
     covers_chain(rule, summary)
         && (rule.destinations == Destinations::All
             || match action {
-                Action::Transfer { to, .. } | Action::ContractCall { to, .. } => names(rule, to),
+                Action::Transfer { to, .. } => {
+                    names(rule, to) || summary.transfer_program().is_some_and(|program| names(rule, program))
+                }
+                Action::ContractCall { to, .. } => names(rule, to),
                 Action::ProgramCall { program, accounts, .. } => {
                     names(rule, program) || accounts.iter().any(|account| names(rule, account))
                 }
@@ -62,7 +65,7 @@ fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
 fn covers_chain(rule: &Rule, summary: &Summary) -> bool {
     match &rule.chains {
         Chains::All => true,
-        Chains::Listed(chains) => chains.contains(&summary.chain_id),
+        Chains::Listed(chains) => chains.contains(summary.chain_id.as_str()),
     }
 }
 
@@ -70,33 +73,46 @@ fn covers_chain(rule: &Rule, summary: &Summary) -> bool {
 fn names(rule: &Rule, address: &str) -> bool {
     match &rule.destinations {
         Destinations::All => false,
-        Destinations::Listed(list) => list.contains(&Destination::seen(address)),
+        Destinations::Listed(listed) => listed.contains(address),
     }
 }
 
 fn denied(rule: Option<&Rule>, reason: String) -> Decision {
-    Decision { allowed: false, rule: rule.map(|rule| rule.name.clone()), reason }
+    Decision { allowed: false, rule: rule.map(|rule| rule.name.to_string()), reason }
 }
 
 fn seen(summary: &Summary, action: &Action) -> String {
     let chain = &summary.chain_id;
     match action {
-        Action::Transfer { to, amount } => format!("a transfer of {amount} to {to} on {chain}"),
+        Action::Transfer { to, amount } => format!("a transfer of {amount} to {} on {chain}", short(to)),
         Action::ContractCall { to, selector: Some(selector), .. } => {
-            format!("a call of {selector} at contract {to} on {chain}")
+            format!("a call of {} at contract {} on {chain}", short(selector), short(to))
         }
-        Action::ContractCall { to, selector: None, .. } => format!("a call of contract {to} on {chain}"),
+        Action::ContractCall { to, selector: None, .. } => format!("a call of contract {} on {chain}", short(to)),
         Action::ContractCreation { .. } => format!("a contract creation on {chain}"),
-        Action::ProgramCall { program, .. } => format!("a call of program {program} on {chain}"),
-        Action::Unknown { description } => format!("{description} on {chain}"),
+        Action::ProgramCall { program, .. } => format!("a call of program {} on {chain}", short(program)),
+        Action::Unknown { description } => format!("{} on {chain}", short(description)),
     }
 }
 
+/// The first few actions, and how many more there are.
 fn everything_seen(summary: &Summary) -> String {
-    let shown: Vec<_> = summary.actions.iter().take(MAX_SHOWN).map(|action| seen(summary, action)).collect();
-    let rest = summary.actions.len() - shown.len();
-    let more = if rest == 0 { String::new() } else { format!(" and {rest} more actions") };
-    format!("{}{more}", shown.join(", "))
+    let mut actions = summary.actions.iter().map(|action| seen(summary, action));
+    let mut text = actions.next().unwrap_or_default();
+    let mut shown = 1;
+    for action in actions.take(MAX_SHOWN - 1) {
+        if text.len() + action.len() > MAX_SEEN_LEN {
+            break;
+        }
+        text = format!("{text}, {action}");
+        shown += 1;
+    }
+    match summary.actions.len().saturating_sub(shown) {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
 }
 
-const MAX_SHOWN: usize = 8;
+const MAX_SHOWN: usize = 4;
+/// In bytes; one action alone has at most about 400.
+const MAX_SEEN_LEN: usize = 500;

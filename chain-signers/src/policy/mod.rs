@@ -34,19 +34,27 @@
 //!
 //! # What a deny rule matches
 //! Any action on one of `chains` (`["*"]`: on every chain) that touches one of `destinations`: as a receiver, a contract,
-//! a program, or an account handed to a program. `["*"]` matches every action there is. It does not see addresses inside
-//! calldata.
+//! a program, or an account handed to a program. A plain transfer on Solana is also a use of the System program, so a deny
+//! rule that names that program stops transfers too. `["*"]` matches every action there is. It does not see addresses
+//! inside calldata.
 //!
 //! # How addresses are compared
 //! All chains of a rule share a namespace. What is written like an Ethereum address, `0x` and 40 hex digits, is compared by
 //! value whatever its case, and in a policy a mixed-case one must carry the right EIP-55 checksum. Everything else is
 //! compared as exact text. A rule for `eip155` takes nothing but Ethereum addresses, one for `solana` nothing but what
-//! looks like base58 addresses.
+//! looks like base58 addresses, every other one 4 to 128 visible ASCII characters without `*`.
+//!
+//! # What it must not be
+//! Beyond 128 rules, 32 chains or 512 destinations in a rule, or 1024 destinations in all, a policy is refused, and so is
+//! one with a chain or an address twice in a list. Once read, it takes at most about eight times its JSON's memory.
 
 mod destination;
 mod document;
 mod error;
 mod evaluate;
+mod text_set;
+
+use std::collections::BTreeSet;
 
 pub use error::PolicyError;
 pub use evaluate::Decision;
@@ -67,7 +75,7 @@ use crate::Summary;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    rules: Vec<Rule>,
+    rules: Box<[Rule]>,
 }
 
 impl Policy {
@@ -86,6 +94,37 @@ impl Policy {
 
     /// The rules' names, in the document's order.
     pub fn rule_names(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| rule.name.as_str())
+        self.rules.iter().map(|rule| &*rule.name)
+    }
+
+    /// The CAIP-2 namespaces of the chains that the rules name, sorted and each once. A rule for `*` names none.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(Rule::namespace).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Checks that every rule is about chains of `namespace`, or about all chains: a rule about others, in the policy of
+    /// a key for one family of chains, would look as if it protected or permitted something.
+    ///
+    /// ```
+    /// use chain_signers::policy::Policy;
+    ///
+    /// let policy = Policy::from_json(br#"{"version": 1, "rules": [
+    ///     {"name": "anyone", "effect": "allow", "chains": ["eip155:1"], "destinations": ["*"]}]}"#)?;
+    /// assert!(policy.namespaces().eq(["eip155"]));
+    /// assert!(policy.check_family("eip155").is_ok());
+    /// assert!(policy.check_family("solana").is_err());
+    /// # Ok::<_, chain_signers::policy::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PolicyError::OtherNamespace`] names the first rule that is about other chains.
+    pub fn check_family(&self, namespace: &str) -> Result<(), PolicyError> {
+        let foreign = |rule: &Rule| rule.namespace().filter(|actual| *actual != namespace).map(str::to_owned);
+        match self.rules.iter().find_map(|rule| foreign(rule).map(|actual| (rule, actual))) {
+            None => Ok(()),
+            Some((rule, actual)) => {
+                Err(PolicyError::OtherNamespace { rule: rule.name.to_string(), expected: namespace.to_owned(), actual })
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 use solana_message::{Message, compiled_instruction::CompiledInstruction};
 
-use crate::{Action, Amount, ChainId, DecodeError, Summary};
+use crate::{Action, Amount, ChainId, DecodeError, Summary, chain::SOLANA_SYSTEM_PROGRAM as SYSTEM_PROGRAM};
 
 pub(super) fn summarise(message: &Message, chain_id: &ChainId, digest: &[u8; 32]) -> Result<Summary, DecodeError> {
     let accounts = Accounts::of(message);
@@ -109,7 +109,6 @@ fn units(lamports: Amount) -> String {
 
 /// Index of the one signer, who pays the fee.
 const SIGNER: u8 = 0;
-const SYSTEM_PROGRAM: &str = "11111111111111111111111111111111";
 const COMPUTE_BUDGET_PROGRAM: &str = "ComputeBudget111111111111111111111111111111";
 /// In the order of their numbers.
 const SYSTEM_INSTRUCTIONS: [&str; 14] = [
