@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use chain_signers::{
-    Action, Amount, ChainId, DecodeError, Encoding, Payload, RegistryError, SignError, Summary, policy::Policy,
+    Action, Amount, ChainId, DecodeError, Encoding, RegistryError, SignError, Summary, policy::Policy,
     policy::PolicyError,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -90,7 +90,7 @@ proptest! {
     fn the_evm_chain_refuses_in_short(text in hostile(), key in select(vec![
         "type", "chainId", "nonce", "gas", "gasPrice", "maxFeePerGas", "to", "value", "data", "other",
     ]), bytes in vec(any::<u8>(), 0..300), as_key: bool) {
-        use chain_signers::{Chain, evm::Evm};
+        use chain_signers::{Chain, Payload, evm::Evm};
         let mut transaction = json!({"type": 2, "chainId": 4, "nonce": 0, "gas": 21000, "maxFeePerGas": 2,
             "maxPriorityFeePerGas": 1, "to": "0xa5D3241A1591061F2a4bB69CA0215F66520E67cf", "value": 1});
         if as_key { transaction[&text] = json!(key) } else { transaction[key] = json!(text) }
@@ -107,7 +107,7 @@ proptest! {
     #[cfg(feature = "solana")]
     #[test]
     fn the_solana_chain_refuses_in_short(bytes in vec(any::<u8>(), 0..1500), head in select(vec![&[][..], &[1, 0, 1]])) {
-        use chain_signers::{Chain, solana::Solana};
+        use chain_signers::{Chain, Payload, solana::Solana};
         let bytes = [head, &bytes].concat();
         for chain in [LONGEST_CHAIN, "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"] {
             let chain: ChainId = chain.parse().unwrap();
