@@ -14,7 +14,8 @@ use crate::service::Service;
 /// Starts the service, or says what does not work.
 ///
 /// Checked in this order: the NSM answers with randomness that is not constant; its clock is plausible; a key of every
-/// curve signs and verifies. `transport` is the way to KMS; the TLS that runs over it ends in this process.
+/// curve signs and verifies. `transport` is the way to KMS; the TLS that runs over it ends in this process and trusts
+/// `kms_roots`: [`TlsRoots::amazon`] in the production binary, whatever its configuration.
 ///
 /// # Errors
 /// [`BootError`]; an enclave that does not boot serves nothing.
@@ -22,6 +23,7 @@ pub fn boot(
     configuration: Configuration,
     nsm: Arc<dyn Nsm>,
     transport: Arc<dyn Transport>,
+    kms_roots: TlsRoots,
 ) -> Result<Arc<Service>, BootError> {
     test_randomness(&*nsm)?;
     let clock = Clock::from_nsm(&*nsm)?;
@@ -31,7 +33,7 @@ pub fn boot(
     for curve in [Curve::Secp256k1, Curve::Ed25519] {
         test_curve(curve, &nsm)?;
     }
-    let kms = kms_client(&configuration, &nsm, &clock, transport)?;
+    let kms = kms_client(&configuration, &nsm, &clock, transport, kms_roots)?;
     let registry = Registry::with_enabled_chains();
     Ok(Arc::new(Service::new(configuration, nsm, clock, kms, registry)))
 }
@@ -64,9 +66,6 @@ pub enum BootError {
     /// The NSM's randomness repeats.
     #[error("boot: the NSM's randomness is constant")]
     RandomnessConstant,
-    /// The configured TLS root is no certificate.
-    #[error("boot: kms.tls_root is not the hexadecimal form of a certificate's DER")]
-    TlsRoot,
 }
 
 fn test_randomness(nsm: &dyn Nsm) -> Result<(), BootError> {
@@ -88,19 +87,17 @@ fn kms_client(
     nsm: &Arc<dyn Nsm>,
     clock: &Clock,
     transport: Arc<dyn Transport>,
+    kms_roots: TlsRoots,
 ) -> Result<KmsClient, BootError> {
     let mut builder = KmsClient::builder()
         .region(&configuration.kms.region)
         .nsm(Arc::clone(nsm))
         .transport(transport)
         .clock(clock.clone())
+        .tls_roots(kms_roots)
         .deadline(KMS_DEADLINE);
     for arn in &configuration.kms.key_arns {
         builder = builder.permit_key(arn.clone());
-    }
-    if let Some(root) = &configuration.kms.tls_root {
-        let der = hex::decode(root).map_err(|_| BootError::TlsRoot)?;
-        builder = builder.tls_roots(TlsRoots::from_der([&*der]).map_err(|_| BootError::TlsRoot)?);
     }
     Ok(builder.build()?)
 }

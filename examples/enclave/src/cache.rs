@@ -42,9 +42,13 @@ impl KeyCache {
         unseal: impl AsyncFnOnce() -> Result<UnsealedKey, ServiceError>,
     ) -> Result<Arc<UnsealedKey>, ServiceError> {
         let cell = self.cell(hash);
+        if let Some(key) = cell.get() {
+            return Ok(Arc::clone(key));
+        }
         let outcome = cell.get_or_try_init(async || unseal().await.map(Arc::new)).await.cloned();
-        if outcome.is_err() {
-            self.forget(hash, &cell);
+        match outcome {
+            Ok(_) => self.make_room(),
+            Err(_) => self.forget(hash, &cell),
         }
         outcome
     }
@@ -58,13 +62,23 @@ impl KeyCache {
             return Arc::clone(&entry.key);
         }
         entries.retain(|_, entry| young(entry));
-        if entries.len() >= self.capacity {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.since).map(|(hash, _)| *hash);
-            oldest.and_then(|hash| entries.remove(&hash));
-        }
         let key = Arc::new(OnceCell::new());
         entries.insert(hash, Entry { key: Arc::clone(&key), since: now });
         key
+    }
+
+    /// Drops the oldest keys above the capacity.
+    ///
+    /// Only keys count, not records that are being opened: those are bounded by the requests in flight, and a flood of
+    /// records that do not open must not drive out keys that do.
+    fn make_room(&self) {
+        let mut entries = self.lock();
+        let held = entries.values().filter(|entry| entry.key.initialized()).count();
+        for _ in self.capacity..held {
+            let keys = entries.iter().filter(|(_, entry)| entry.key.initialized());
+            let oldest = keys.min_by_key(|(_, entry)| entry.since).map(|(hash, _)| *hash);
+            oldest.and_then(|hash| entries.remove(&hash));
+        }
     }
 
     /// Drops an entry whose unsealing failed, so that records that do not open take no room.

@@ -17,7 +17,7 @@ use vsock_rpc::Addr;
 ///     "key_arns": ["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
 ///     "relay": "vsock:3:8000"
 ///   },
-///   "parent_port": "vsock:4294967295:5000",
+///   "parent_port": "vsock:any:5000",
 ///   "parent_may": { "administer": false, "sign": false }
 /// }
 /// ```
@@ -46,10 +46,13 @@ pub struct KmsConfiguration {
     pub key_arns: Vec<KeyArn>,
     /// Where the parent relays bytes to KMS. TLS ends in the enclave, so the relay sees ciphertext.
     pub relay: Addr,
-    /// Trust anchor of KMS's TLS certificate instead of Amazon's roots, as the hexadecimal form of its DER. For a
-    /// simulated KMS only: images built for release refuse it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls_root: Option<String>,
+}
+
+impl KmsConfiguration {
+    /// The key that new records are sealed under.
+    pub(crate) fn primary_key(&self) -> &KeyArn {
+        self.key_arns.first().expect("no service is built without a permitted key")
+    }
 }
 
 /// What the parent may ask for on its own behalf.
@@ -57,7 +60,7 @@ pub struct KmsConfiguration {
 /// The parent then *is* the administrator or the caller: an attacker on it can do the same, held only by the record's
 /// policy. Both are off by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct ParentPermissions {
     /// Create keys.
     pub administer: bool,

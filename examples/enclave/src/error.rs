@@ -13,9 +13,6 @@ use vsock_rpc::RemoteError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// No credentials, or expired ones.
-    #[error("the enclave has no fresh AWS credentials")]
-    CredentialsMissing,
     /// Work was cut off by the runtime's end.
     #[error("the enclave is stopping")]
     Interrupted,
@@ -52,9 +49,6 @@ pub enum ServiceError {
     /// The transaction cannot be decoded exactly.
     #[error("transaction: {0}")]
     MalformedTransaction(DecodeError),
-    /// The measured configuration names no KMS key.
-    #[error("the measured configuration names no KMS key")]
-    NoKmsKey,
     /// The NSM failed.
     #[error("NSM: {0}")]
     Nsm(#[from] NsmError),
@@ -104,7 +98,6 @@ impl ServiceError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::CredentialsMissing => code::CREDENTIALS_MISSING,
             Self::KeyMismatch => code::KEY_MISMATCH,
             Self::Kms(error) => kms_code(error),
             Self::MalformedChainId(_) | Self::MalformedCredentials(_) | Self::MalformedField { .. } => {
@@ -113,7 +106,6 @@ impl ServiceError {
             Self::MalformedPolicy(_) => code::MALFORMED_POLICY,
             Self::MalformedTransaction(_) => code::MALFORMED_TRANSACTION,
             Self::Interrupted | Self::Nsm(_) | Self::Randomness => code::NSM_UNAVAILABLE,
-            Self::NoKmsKey => code::NOT_PERMITTED,
             Self::PolicyDenied { .. } => code::POLICY_DENIED,
             Self::MalformedRecord(_) | Self::RecordRejected => code::RECORD_REJECTED,
             Self::Signing(_) => code::SIGNING_FAILED,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enclave::{Configuration, RelayTransport, boot, serve};
+use kms_enclave_client::TlsRoots;
 use nsm_attest::Device;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,10 +21,14 @@ async fn main() -> anyhow::Result<()> {
     let transport = Arc::new(RelayTransport::new(configuration.kms.relay.clone()));
     let nsm = Arc::new(Device::open().context("cannot open the NSM")?);
     let mut terminate = signal(SignalKind::terminate())?;
-    let service = boot(configuration, nsm, transport)?;
-    let server = serve(service).await.context("cannot listen for the parent")?;
+    let service = boot(configuration, nsm, transport, TlsRoots::amazon())?;
+    let mut server = serve(service).await.context("cannot listen for the parent")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
-    terminate.recv().await;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        // A deaf enclave is of no use to anyone: end, so that its supervisor starts another.
+        ended = server.wait() => return ended.context("the parent port is gone"),
+    }
     server.shutdown().await;
     Ok(())
 }

@@ -8,6 +8,7 @@ use kms_enclave_client::{DataKey as KmsDataKey, DecryptRequest, GenerateDataKeyR
 use nsm_attest::{AttestationRequest, Nsm, NsmRng, Purpose, UserData};
 use signer_protocol::method::KeyDescription;
 use signer_protocol::record::{ContentKey, Creator, DataKey, KeyId, Origin, Record, RecordDigest, RecordHeader};
+use tokio::sync::Semaphore;
 
 use crate::configuration::KmsConfiguration;
 use crate::error::ServiceError;
@@ -36,22 +37,24 @@ pub(crate) struct NewRecord {
 
 /// Draws a key for `chain`, seals it under `kms`'s first permitted key, and has its birth attested.
 pub(crate) async fn generate(
+    workshop: &Workshop,
     nsm: &Arc<dyn Nsm>,
     kms: &KmsClient,
     configuration: &KmsConfiguration,
     chain: &Arc<dyn Chain>,
     policy: Vec<u8>,
 ) -> Result<NewRecord, ServiceError> {
-    Policy::from_json(&policy).map_err(ServiceError::MalformedPolicy)?;
+    let read = Policy::from_json(&policy).map_err(ServiceError::MalformedPolicy)?;
+    read.check_family(chain.namespace()).map_err(ServiceError::MalformedPolicy)?;
     let new = {
         let (chain, nsm) = (Arc::clone(chain), Arc::clone(nsm));
-        off_the_runtime(move || draw(&*chain, &nsm, policy)).await?
+        workshop.run(move || draw(&*chain, &nsm, policy)).await?
     };
-    let key_arn = configuration.key_arns.first().ok_or(ServiceError::NoKmsKey)?.clone();
+    let key_arn = configuration.primary_key().clone();
     let request = GenerateDataKeyRequest::new(&key_arn).encryption_context(new.header.encryption_context());
     let data_key = kms.generate_data_key(request).await?;
     let (chain, nsm) = (Arc::clone(chain), Arc::clone(nsm));
-    off_the_runtime(move || finish(&*chain, &nsm, new, &key_arn, &data_key)).await
+    workshop.run(move || finish(&*chain, &nsm, new, &key_arn, &data_key)).await
 }
 
 /// Opens `record` through KMS and checks that it holds what its header says.
@@ -150,9 +153,28 @@ fn describe(
     })
 }
 
-/// Runs what blocks (the NSM's ioctl) beside the runtime. The caller's deadline still applies to waiting for it.
-pub(crate) async fn off_the_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
-) -> Result<T, ServiceError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ServiceError::Interrupted)?
+/// Where work that blocks (the NSM's ioctl) runs beside the runtime, a bounded amount of it.
+///
+/// A request that is cancelled leaves its work running, so the work itself holds the place, not the request: otherwise
+/// a parent that asks and cancels without end would pile up work.
+#[derive(Clone, Debug)]
+pub(crate) struct Workshop(Arc<Semaphore>);
+
+impl Workshop {
+    pub(crate) fn new(places: usize) -> Self {
+        Self(Arc::new(Semaphore::new(places)))
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let place = Arc::clone(&self.0).acquire_owned().await.map_err(|_| ServiceError::Interrupted)?;
+        let outcome = tokio::task::spawn_blocking(move || {
+            let outcome = work();
+            drop(place);
+            outcome
+        });
+        outcome.await.map_err(|_| ServiceError::Interrupted)?
+    }
 }

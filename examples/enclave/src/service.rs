@@ -1,7 +1,6 @@
 //! What the enclave does with a request, whichever port it came from.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
 use chain_signers::policy::Decision;
@@ -18,7 +17,7 @@ use vsock_rpc::Addr;
 use crate::cache::KeyCache;
 use crate::configuration::{Configuration, ParentPermissions};
 use crate::error::ServiceError;
-use crate::seal::{self, UnsealedKey};
+use crate::seal::{self, UnsealedKey, Workshop};
 
 /// The signing service. All its state is caches and credentials, so enclaves of one image are interchangeable.
 #[derive(Debug)]
@@ -29,8 +28,7 @@ pub struct Service {
     kms: KmsClient,
     registry: Registry,
     keys: KeyCache,
-    /// When the credentials expire, in ms; 0 while there are none.
-    credentials_until: AtomicU64,
+    workshop: Workshop,
 }
 
 impl Service {
@@ -48,7 +46,7 @@ impl Service {
             kms,
             registry,
             keys: KeyCache::new(CACHED_KEYS),
-            credentials_until: AtomicU64::new(0),
+            workshop: Workshop::new(NSM_CALLS),
         }
     }
 
@@ -70,7 +68,7 @@ impl Service {
         HealthResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time_ms: self.clock.now().as_millis(),
-            credentials_fresh: self.credentials_fresh(),
+            credentials_fresh: self.kms.check_credentials().is_ok(),
             families: self.registry.namespaces().map(str::to_owned).collect(),
         }
     }
@@ -86,7 +84,6 @@ impl Service {
             credentials.session_token.clone(),
             credentials.expires_at_ms.map(UnixTime::from_millis),
         )?);
-        self.credentials_until.store(credentials.expires_at_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(())
     }
 
@@ -96,9 +93,9 @@ impl Service {
     /// [`ServiceError`] says whose fault it is.
     pub async fn generate_key(&self, family: &str, policy: Vec<u8>) -> Result<GenerateKeyResponse, ServiceError> {
         within("policy", policy.len(), 1, MAX_POLICY_LEN)?;
-        self.need_credentials()?;
+        self.kms.check_credentials()?;
         let chain = self.chain(family)?;
-        let new = seal::generate(&self.nsm, &self.kms, &self.configuration.kms, &chain, policy).await?;
+        let new = seal::generate(&self.workshop, &self.nsm, &self.kms, &self.configuration.kms, &chain, policy).await?;
         Ok(GenerateKeyResponse {
             record: new.record.to_bytes(),
             description: new.description,
@@ -120,6 +117,8 @@ impl Service {
     /// [`ServiceError`] says whose fault it is.
     pub async fn sign(&self, request: &SignRequest) -> Result<SignResponse, ServiceError> {
         within("payload", request.payload.len(), 1, MAX_TRANSACTION_LEN)?;
+        within("expected.public_key", request.expected.public_key.len(), 32, 33)?;
+        within("chain_id", request.chain_id.as_ref().map_or(0, String::len), 0, MAX_CHAIN_ID_LEN)?;
         let key = self.key(&request.record).await?;
         expect(&request.expected, &key.description)?;
         let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
@@ -135,21 +134,13 @@ impl Service {
 
     async fn unseal(&self, record: &[u8]) -> Result<UnsealedKey, ServiceError> {
         let record = Record::from_bytes(record)?;
-        self.need_credentials()?;
+        self.kms.check_credentials()?;
         let chain = self.chain(&record.header().family)?;
         seal::unseal(&self.kms, &self.configuration.kms, &chain, &record).await
     }
 
     fn chain(&self, family: &str) -> Result<Arc<dyn Chain>, ServiceError> {
         self.registry.get(family).cloned().ok_or(ServiceError::UnknownChain)
-    }
-
-    fn credentials_fresh(&self) -> bool {
-        self.clock.now().as_millis() < self.credentials_until.load(Ordering::Relaxed)
-    }
-
-    fn need_credentials(&self) -> Result<(), ServiceError> {
-        if self.credentials_fresh() { Ok(()) } else { Err(ServiceError::CredentialsMissing) }
     }
 }
 
@@ -189,4 +180,10 @@ fn within(field: &'static str, actual: usize, min: usize, max: usize) -> Result<
 }
 
 /// Most keys held unsealed at a time.
-const CACHED_KEYS: usize = 1024;
+const CACHED_KEYS: usize = 128;
+
+/// Most calls to the NSM at a time; the device answers them one by one anyway.
+const NSM_CALLS: usize = 4;
+
+/// Longest CAIP-2 chain id.
+const MAX_CHAIN_ID_LEN: usize = 41;

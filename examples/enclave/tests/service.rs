@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chain_signers::{Encoding, evm};
 use enclave::{Configuration, RelayTransport, Service, ServiceError, boot};
 use kms_enclave_client::sim::{AdminClient, KmsSimulator};
-use kms_enclave_client::{BoxFuture, ByteStream, Credentials, KeyArn, TcpTransport, Transport};
+use kms_enclave_client::{BoxFuture, ByteStream, Credentials, KeyArn, TcpTransport, TlsRoots, Transport};
 use nsm_attest::sim::{self, Authority, SimulatedNsm};
 use nsm_attest::{Clock, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
 use signer_protocol::code;
@@ -191,7 +191,7 @@ async fn an_enclave_with_a_clock_that_cannot_be_does_not_boot() {
     let authority = Authority::generate(long_ago.now()).unwrap();
     let nsm = SimulatedNsm::builder(authority).measure(b"program", b"").clock(long_ago).build().unwrap();
     let transport = Arc::new(RelayTransport::new(Addr::unix("/nonexistent")));
-    let error = boot(world.configuration.clone(), Arc::new(nsm), transport).unwrap_err();
+    let error = boot(world.configuration.clone(), Arc::new(nsm), transport, TlsRoots::amazon()).unwrap_err();
     assert!(matches!(error, enclave::BootError::ClockImplausible { .. }), "{error}");
 }
 
@@ -237,16 +237,15 @@ impl World {
         admin.put_key_policy(&kms_key, &key_policy(&sim::pcr0(b"program", b"").to_string())).await.unwrap();
         let configuration = Configuration::from_json(
             format!(
-                r#"{{"version":1,"kms":{{"region":"us-east-1","key_arns":["{kms_key}"],"relay":"unix:/nonexistent",
-                "tls_root":"{}"}},"parent_port":"unix:/nonexistent"}}"#,
-                hex::encode(kms.tls_root_der())
+                r#"{{"version":1,"kms":{{"region":"us-east-1","key_arns":["{kms_key}"],"relay":"unix:/nonexistent"}},
+                "parent_port":"unix:/nonexistent"}}"#
             )
             .as_bytes(),
         )
         .unwrap();
         let connects = Arc::new(AtomicUsize::new(0));
         let mut world = Self {
-            service: start(&configuration, &authority, kms.local_addr(), &connects, b"program"),
+            service: start(&configuration, &authority, &kms, &connects, b"program"),
             authority,
             configuration,
             kms,
@@ -264,7 +263,7 @@ impl World {
     }
 
     fn enclave_without_credentials(&self, program: &[u8]) -> Arc<Service> {
-        start(&self.configuration, &self.authority, self.kms.local_addr(), &self.connects, program)
+        start(&self.configuration, &self.authority, &self.kms, &self.connects, program)
     }
 
     /// Calls to KMS so far: the client connects once for each.
@@ -293,14 +292,14 @@ impl World {
 fn start(
     configuration: &Configuration,
     authority: &Authority,
-    kms: SocketAddr,
+    kms: &KmsSimulator,
     connects: &Arc<AtomicUsize>,
     program: &[u8],
 ) -> Arc<Service> {
     let authority = Authority::from_bytes(&authority.to_bytes()).unwrap();
     let nsm = SimulatedNsm::builder(authority).measure(program, b"").clock(Clock::system()).build().unwrap();
-    let transport = Counted { kms, connects: Arc::clone(connects) };
-    boot(configuration.clone(), Arc::new(nsm), Arc::new(transport)).unwrap()
+    let transport = Counted { kms: kms.local_addr(), connects: Arc::clone(connects) };
+    boot(configuration.clone(), Arc::new(nsm), Arc::new(transport), kms.tls_roots()).unwrap()
 }
 
 /// A way to KMS that counts how often it was taken.

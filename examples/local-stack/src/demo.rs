@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use chain_signers::{Encoding, evm};
-use nsm_attest::{Clock, PcrIndex, Policy, Purpose, UnverifiedDocument, UserData};
+use chain_signers::{Chain, Encoding, VerifyingKey, evm};
+use nsm_attest::{Clock, PcrIndex, PcrValue, Policy};
 use serde::Serialize;
 use sha3::{Digest, Keccak256};
+use signer_protocol::birth::{Asked, verify_birth};
 use signer_protocol::client::{ClientError, KeyAnswer};
 use signer_protocol::code;
-use signer_protocol::method::{AwsCredentials, ExpectedKey, SetCredentials, Sign, SignRequest};
+use signer_protocol::method::{ExpectedKey, SetCredentials, Sign, SignRequest};
 use signer_protocol::record::{KeyId, Record};
 use vsock_rpc::{Addr, CallError, Client};
 
 use crate::narrator::Narrator;
 use crate::role::Principal;
-use crate::stack::{ACCOUNT, Enclave, Ground, Kms, PARENT_PORT, Parent, REGION, Stack, configuration};
+use crate::stack::{
+    ACCOUNT, Enclave, Ground, Kms, PARENT_PORT, POLICY, Parent, REFERENCE_REQUEST, REGION, Stack, configuration,
+};
 
 /// What `demo --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -47,8 +50,8 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     let key = parent.client.create_key("eip155", POLICY.as_bytes()).await.context("no key was made")?;
     narrator.step("a key is born inside the enclave and sealed to it");
     narrator.detail("address", &key.address);
-    check_birth(ground, &enclave, &key)?;
-    narrator.step("its birth document verifies: this key, this record, this PCR0");
+    check_birth(ground, &pcr0, &key)?;
+    narrator.step("its birth document verifies: this key, this policy, this PCR0");
 
     let body = format!(r#"{{"transaction_payload":{REFERENCE_REQUEST},"secret_id":"{}"}}"#, key.id);
     let signed = parent.client.sign_reference(body).await.context("the reference request was not signed")?;
@@ -84,16 +87,17 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     })
 }
 
-/// What a client checks that does not trust the parent: the enclave itself says that it made this record.
-fn check_birth(ground: &Ground, enclave: &Enclave, key: &KeyAnswer) -> anyhow::Result<()> {
-    let record = Record::from_bytes(record_of(key)?)?;
-    let expected = UserData { purpose: Purpose::Birth, digest: *record.digest().as_bytes() };
-    let policy = Policy::builder().pcr(PcrIndex::IMAGE, [enclave.pcr0]).user_data(expected.encode()).build();
+/// What a client checks that does not trust the parent: the enclave itself says that it made this record, for this
+/// policy, and the address is that of the record's key.
+fn check_birth(ground: &Ground, pcr0: &PcrValue, key: &KeyAnswer) -> anyhow::Result<()> {
     let document = key.birth_document.as_deref().context("the parent withholds the birth document")?;
-    UnverifiedDocument::from_bytes(document)?
-        .verify(&ground.attestation_root, &policy, Clock::system().now())
-        .context("the birth document does not verify")?;
-    ensure!(record.header().public_key == key.public_key, "the record is of another key");
+    let asked = Asked { family: "eip155", policy: POLICY.as_bytes() };
+    let pcrs = Policy::builder().pcr(PcrIndex::IMAGE, [*pcr0]);
+    let now = Clock::system().now();
+    let born = verify_birth(record_of(key)?, document, &asked, &ground.attestation_root, pcrs, now)?;
+    let verifying_key = VerifyingKey::from_bytes(born.header.curve, &born.header.public_key)?;
+    let address = evm::Evm.address(&verifying_key)?;
+    ensure!(address == key.address, "the parent says {}, the record holds the key of {address}", key.address);
     Ok(())
 }
 
@@ -131,13 +135,13 @@ async fn refuse_altered_record(ground: &Ground, key: &KeyAnswer) -> anyhow::Resu
 async fn refuse_changed_enclave(
     ground: &Ground,
     kms: &Kms,
-    pcr0: &nsm_attest::PcrValue,
+    pcr0: &PcrValue,
     kms_key: &kms_enclave_client::KeyArn,
     key: &KeyAnswer,
 ) -> anyhow::Result<String> {
     let own_key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-4000-8000-00000000fa4e").parse()?;
-    let changed = configuration(ground, kms, vec![kms_key.clone(), own_key], CHANGED_PORT)?;
-    let enclave = Enclave::start(ground, &changed).await?;
+    let changed = configuration(ground, vec![kms_key.clone(), own_key], CHANGED_PORT)?;
+    let enclave = Enclave::start(ground, kms, &changed).await?;
     ensure!(enclave.pcr0 != *pcr0, "a changed configuration was measured alike");
     let stolen = record_of(key)?.to_vec();
     let record = Record::from_bytes(&stolen)?;
@@ -152,13 +156,7 @@ async fn refuse_changed_enclave(
 /// Asks an enclave to sign the reference request, as its parent.
 async fn ask(enclave: Addr, role: &Principal, record: Vec<u8>, expected: ExpectedKey) -> Result<(), CallError> {
     let client = Client::builder(enclave).build();
-    let credentials = AwsCredentials {
-        access_key_id: role.access_key_id.clone(),
-        secret_access_key: role.secret_access_key.clone(),
-        session_token: Some(role.session_token.clone()),
-        expires_at_ms: None,
-    };
-    client.call::<SetCredentials>(&credentials, DEADLINE).await?;
+    client.call::<SetCredentials>(&role.aws_credentials(), DEADLINE).await?;
     let payload = REFERENCE_REQUEST.as_bytes().to_vec();
     let request = SignRequest { record, expected, chain_id: None, encoding: Encoding::Json, payload };
     client.call::<Sign>(&request, DEADLINE).await.map(drop)
@@ -172,12 +170,6 @@ fn refusal(answer: Result<(), CallError>) -> anyhow::Result<String> {
         Ok(()) => bail!("the enclave signed with a record that it must not open"),
     }
 }
-
-/// AWS's reference request, with the chain that the policy names.
-const REFERENCE_REQUEST: &str = r#"{"value":0.01,"to":"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf","nonce":0,"type":2,"chainId":4,"gas":100000,"maxFeePerGas":100000000000,"maxPriorityFeePerGas":3000000000}"#;
-
-/// The key's policy: the reference request's chain and destination, and nothing else.
-const POLICY: &str = r#"{"version":1,"rules":[{"name":"reference","effect":"allow","chains":["eip155:4"],"destinations":["0xa5D3241A1591061F2a4bB69CA0215F66520E67cf"]}]}"#;
 
 /// An address that the policy does not name.
 const OTHER_DESTINATION: &str = "0x000000000000000000000000000000000000dEaD";

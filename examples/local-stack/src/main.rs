@@ -76,7 +76,9 @@ async fn serve() -> anyhow::Result<ExitCode> {
     let mut narrator = Narrator::new(false);
     let served = on_ground(async |ground| {
         let stack = Stack::start(&mut narrator, ground).await?;
-        narrator.detail("try", format!("signerctl {} keys list", stack.reach(ground)));
+        for (name, command) in stack.to_try(ground)? {
+            narrator.detail(name, command);
+        }
         narrator.step("ready; stop with Ctrl-C");
         pending::<anyhow::Result<()>>().await
     });

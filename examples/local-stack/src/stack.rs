@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use aws_lc_rs::rand;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use enclave::{Configuration, KmsConfiguration, ParentPermissions};
 use kms_enclave_client::sim::AdminClient;
 use kms_enclave_client::{KeyArn, TcpTransport, TlsRoots};
@@ -58,17 +57,21 @@ impl Ground {
 
     /// A unix socket of this stack.
     pub(crate) fn socket(&self, name: &str) -> Addr {
-        Addr::unix(self.folder.path().join(name))
+        Addr::unix(self.file(name))
     }
 
     /// Where the parent keeps its records.
     pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join("records")
+        self.file("records")
     }
 
     /// The parent's certificate, for clients outside this process.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.folder.path().join("parent.pem")
+        self.file("parent.pem")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Stops every process and removes the folder; says what could not be done.
@@ -97,14 +100,14 @@ impl Stack {
         narrator.step("the administrator creates a KMS key");
         narrator.detail("key", &kms_key);
 
-        let measured = configuration(ground, &kms, vec![kms_key.clone()], PARENT_PORT)?;
+        let measured = configuration(ground, vec![kms_key.clone()], PARENT_PORT)?;
         let pcr0 = measure(measured.as_bytes())?;
         narrator.step("the enclave's configuration names that key and is measured with the program");
         narrator.detail("PCR0", pcr0);
         kms.admit(ground, &kms_key, &pcr0).await?;
         narrator.step("the key policy admits this PCR0 alone");
 
-        let enclave = Enclave::start(ground, &measured).await?;
+        let enclave = Enclave::start(ground, &kms, &measured).await?;
         ensure!(enclave.pcr0 == pcr0, "the enclave reports PCR0 {}, not {pcr0}", enclave.pcr0);
         let parent = Parent::start(ground, &kms).await?;
         narrator.step("enclave and parent run");
@@ -112,9 +115,21 @@ impl Stack {
         Ok(Self { kms, kms_key, pcr0, enclave, parent })
     }
 
-    /// The options with which signerctl reaches the parent.
-    pub(crate) fn reach(&self, ground: &Ground) -> String {
-        format!("--url https://localhost:{} --ca {}", self.parent.addr.port(), ground.certificate().display())
+    /// Commands with which a person tries this stack, and the files they name.
+    pub(crate) fn to_try(&self, ground: &Ground) -> anyhow::Result<[(&'static str, String); 3]> {
+        let (policy, transaction) = (ground.file("policy.json"), ground.file("transaction.json"));
+        std::fs::write(&policy, POLICY).context("cannot write the policy")?;
+        std::fs::write(&transaction, REFERENCE_REQUEST).context("cannot write the transaction")?;
+        let signerctl = format!(
+            "cargo run --release -p signerctl -- --url https://localhost:{} --ca {}",
+            self.parent.addr.port(),
+            ground.certificate().display()
+        );
+        Ok([
+            ("health", format!("{signerctl} health")),
+            ("a key", format!("{signerctl} keys generate --family eip155 --policy {}", policy.display())),
+            ("a signature", format!("{signerctl} sign --key ID {}", transaction.display())),
+        ])
     }
 }
 
@@ -164,24 +179,22 @@ pub(crate) struct Enclave {
 }
 
 impl Enclave {
-    pub(crate) async fn start(ground: &Ground, configuration: &str) -> anyhow::Result<Self> {
-        let bootstrap =
-            EnclaveBootstrap { authority: ground.authority.clone(), configuration: configuration.to_owned() };
+    pub(crate) async fn start(ground: &Ground, kms: &Kms, configuration: &str) -> anyhow::Result<Self> {
+        let bootstrap = EnclaveBootstrap {
+            authority: ground.authority.clone(),
+            kms_tls_root: kms.tls_root.clone(),
+            configuration: configuration.to_owned(),
+        };
         let (process, EnclaveReady { pcr0 }) = ground.processes.start(Role::Enclave, &bootstrap).await?;
         Ok(Self { process, pcr0 })
     }
 }
 
 /// The measured configuration of this stack's enclave: one KMS key, and a parent that may administer and call.
-pub(crate) fn configuration(ground: &Ground, kms: &Kms, key_arns: Vec<KeyArn>, port: &str) -> anyhow::Result<String> {
+pub(crate) fn configuration(ground: &Ground, key_arns: Vec<KeyArn>, port: &str) -> anyhow::Result<String> {
     let configuration = Configuration {
         version: NonZeroU32::MIN,
-        kms: KmsConfiguration {
-            region: REGION.to_owned(),
-            key_arns,
-            relay: ground.socket(KMS_RELAY),
-            tls_root: Some(kms.tls_root.clone()),
-        },
+        kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: ground.socket(KMS_RELAY) },
         parent_port: ground.socket(port),
         parent_may: ParentPermissions { administer: true, sign: true },
     };
@@ -205,23 +218,13 @@ impl Parent {
             kms: kms.addr,
             role: ground.parent_role.clone(),
         };
-        let (process, ParentReady { addr, tls_root }) = ground.processes.start(Role::Parent, &bootstrap).await?;
+        let (process, ParentReady { addr, tls_root, certificate_pem }) =
+            ground.processes.start(Role::Parent, &bootstrap).await?;
         let root = CertificateDer::from(hex::decode(tls_root)?);
-        std::fs::write(ground.certificate(), pem(&root)).context("cannot write the parent's certificate")?;
+        std::fs::write(ground.certificate(), certificate_pem).context("cannot write the parent's certificate")?;
         let client = ParentClient::builder(addr.to_string(), "localhost").roots([root]).build()?;
         Ok(Self { process, client, addr })
     }
-}
-
-/// A certificate as RFC 7468 writes it.
-fn pem(certificate: &[u8]) -> String {
-    let base64 = BASE64_STANDARD.encode(certificate);
-    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    for start in (0..base64.len()).step_by(64) {
-        pem.push_str(&base64[start..base64.len().min(start + 64)]);
-        pem.push('\n');
-    }
-    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// A caller that KMS will know for one run.
@@ -240,6 +243,12 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// AWS's account number for documentation.
 pub(crate) const ACCOUNT: &str = "111122223333";
+
+/// AWS's reference request, with the chain that the policy names.
+pub(crate) const REFERENCE_REQUEST: &str = r#"{"value":0.01,"to":"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf","nonce":0,"type":2,"chainId":4,"gas":100000,"maxFeePerGas":100000000000,"maxPriorityFeePerGas":3000000000}"#;
+
+/// A key's policy: the reference request's chain and destination, and nothing else.
+pub(crate) const POLICY: &str = r#"{"version":1,"rules":[{"name":"reference","effect":"allow","chains":["eip155:4"],"destinations":["0xa5D3241A1591061F2a4bB69CA0215F66520E67cf"]}]}"#;
 
 /// The enclave's socket for its parent.
 pub(crate) const PARENT_PORT: &str = "enclave.sock";

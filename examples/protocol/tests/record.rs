@@ -1,15 +1,16 @@
 //! A record opens as it was sealed, or not at all.
 #![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
-use std::convert::Infallible;
+mod support;
 
 use chain_signers::Curve;
 use proptest::prelude::*;
-use rand_core::{TryCryptoRng, TryRng};
 use signer_protocol::record::{
-    ContentKey, Creator, DataKey, KeyId, MAX_POLICY_LEN, MAX_RECORD_LEN, MalformedRecord, OpenError, Origin, Record,
-    RecordHeader, SealError,
+    ContentKey, DataKey, KeyId, MAX_POLICY_LEN, MAX_RECORD_LEN, MalformedRecord, OpenError, Record, RecordHeader,
+    SealError,
 };
+
+use crate::support::{ARN, Counter, SECRET, data_key, header, sealed, try_seal};
 
 #[test]
 fn a_record_opens_with_its_data_key_and_survives_encoding() {
@@ -122,64 +123,3 @@ proptest! {
         prop_assert_eq!(again.to_bytes(), record.to_bytes());
     }
 }
-
-/// Deterministic bytes; for tests only.
-struct Counter(u64);
-
-impl TryRng for Counter {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        Ok(self.0)
-    }
-
-    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in buffer.chunks_mut(8) {
-            let word = self.try_next_u64()?.to_le_bytes();
-            chunk.copy_from_slice(&word[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counter {}
-
-fn header() -> RecordHeader {
-    RecordHeader {
-        key_id: KeyId::from_bytes([1; 16]),
-        family: "eip155".into(),
-        curve: Curve::Secp256k1,
-        public_key: vec![2; 33],
-        policy: br#"{"version":1,"rules":[]}"#.to_vec(),
-        callers: Vec::new(),
-        administrators: Vec::new(),
-        origin: Origin::Generated,
-        creator: Creator::Parent,
-        revision: 0,
-    }
-}
-
-fn data_key() -> DataKey {
-    DataKey::from_bytes(&[7; 32]).unwrap()
-}
-
-fn sealed(header: RecordHeader) -> Record {
-    try_seal(header, 1).unwrap()
-}
-
-fn try_seal(header: RecordHeader, wraps: usize) -> Result<Record, SealError> {
-    let content_key = ContentKey::generate(&mut Counter(1))?;
-    let wrap = content_key.wrap(&header, ARN, &data_key(), vec![1; 64], &mut Counter(2))?;
-    Record::seal(header, vec![wrap; wraps], &SECRET, content_key, &mut Counter(3))
-}
-
-/// Obviously fake.
-const SECRET: [u8; 32] = [0x42; 32];
-const ARN: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enclave::{Configuration, RelayTransport, boot, serve};
+use kms_enclave_client::TlsRoots;
 use nsm_attest::sim::{self, Authority, SimulatedNsm};
-use nsm_attest::{Clock, PcrValue};
+use nsm_attest::{Clock, Nsm, PcrIndex, PcrValue};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -17,6 +18,8 @@ use crate::child::read_line;
 pub(crate) struct EnclaveBootstrap {
     /// The simulated hardware's certificate authority, as hexadecimal. Real hardware holds it; no enclave sees it.
     pub(crate) authority: Zeroizing<String>,
+    /// DER of the root of the simulated KMS's TLS certificate, as hexadecimal, in place of Amazon's roots.
+    pub(crate) kms_tls_root: String,
     /// The measured configuration, to the byte.
     pub(crate) configuration: String,
 }
@@ -40,10 +43,11 @@ pub(super) async fn run() -> anyhow::Result<()> {
         .measure(&executable()?, bootstrap.configuration.as_bytes())
         .clock(Clock::system())
         .build()?;
+    let pcr0 = nsm.describe_pcr(PcrIndex::IMAGE)?.value;
     let configuration = Configuration::from_json(bootstrap.configuration.as_bytes())?;
     let transport = Arc::new(RelayTransport::new(configuration.kms.relay.clone()));
-    let pcr0 = measure(bootstrap.configuration.as_bytes())?;
-    let server = serve(boot(configuration, Arc::new(nsm), transport)?).await?;
+    let tls_roots = TlsRoots::from_der([&*hex::decode(&bootstrap.kms_tls_root)?])?;
+    let server = serve(boot(configuration, Arc::new(nsm), transport, tls_roots)?).await?;
     announce(&EnclaveReady { pcr0 })?;
     released().await?;
     server.shutdown().await;

@@ -7,6 +7,7 @@ use kms_enclave_client::sim::KmsSimulator;
 use kms_enclave_client::{Credentials, CredentialsError};
 use nsm_attest::{Clock, TrustAnchor};
 use serde::{Deserialize, Serialize};
+use signer_protocol::method::AwsCredentials;
 
 use super::{announce, released};
 use crate::child::read_line;
@@ -37,6 +38,16 @@ impl Principal {
     pub(crate) fn credentials(&self) -> Result<Credentials, CredentialsError> {
         let token = Some(self.session_token.clone());
         Credentials::new(self.access_key_id.as_str(), self.secret_access_key.as_str(), token, None)
+    }
+
+    /// The same as the parent hands them to the enclave.
+    pub(crate) fn aws_credentials(&self) -> AwsCredentials {
+        AwsCredentials {
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: Some(self.session_token.clone()),
+            expires_at_ms: None,
+        }
     }
 }
 

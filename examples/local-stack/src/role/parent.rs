@@ -7,7 +7,6 @@ use parent::{Config, CredentialsSource, Parent, RelayConfig, StoreConfig, TlsIde
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls_pki_types::PrivateKeyDer;
 use serde::{Deserialize, Serialize};
-use signer_protocol::method::AwsCredentials;
 use vsock_rpc::{Addr, HostPort};
 
 use super::{Principal, announce, released};
@@ -34,6 +33,8 @@ pub(crate) struct ParentReady {
     pub(crate) addr: SocketAddr,
     /// DER of its certificate, as hexadecimal.
     pub(crate) tls_root: String,
+    /// The same as PEM, for clients outside this stack.
+    pub(crate) certificate_pem: String,
 }
 
 pub(super) async fn run() -> anyhow::Result<()> {
@@ -43,23 +44,21 @@ pub(super) async fn run() -> anyhow::Result<()> {
         certificate_chain: vec![cert.der().clone()],
         private_key: PrivateKeyDer::try_from(signing_key.serialize_der()).map_err(anyhow::Error::msg)?,
     };
-    let credentials = AwsCredentials {
-        access_key_id: bootstrap.role.access_key_id.clone(),
-        secret_access_key: bootstrap.role.secret_access_key.clone(),
-        session_token: Some(bootstrap.role.session_token.clone()),
-        expires_at_ms: None,
-    };
     let mut config = Config::new(
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         tls,
         bootstrap.enclave,
         StoreConfig::Directory(bootstrap.store),
-        CredentialsSource::Fixed(credentials),
+        CredentialsSource::Fixed(bootstrap.role.aws_credentials()),
     );
     let kms = HostPort::new(&bootstrap.kms.ip().to_string(), bootstrap.kms.port())?;
     config.relays.push(RelayConfig { listen: bootstrap.kms_relay, target: kms });
     let parent = Parent::start(config).await?;
-    announce(&ParentReady { addr: parent.https_addr(), tls_root: hex::encode(cert.der()) })?;
+    announce(&ParentReady {
+        addr: parent.https_addr(),
+        tls_root: hex::encode(cert.der()),
+        certificate_pem: cert.pem(),
+    })?;
     released().await?;
     parent.shutdown().await;
     Ok(())
