@@ -15,7 +15,6 @@
 //!
 //! Transactions and policies pass through as the bytes that the caller wrote: what the enclave decodes is what it signs.
 
-mod answer;
 mod body;
 mod health;
 mod keys;
@@ -32,8 +31,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
 use futures_util::FutureExt as _;
-use http::header::{CACHE_CONTROL, HeaderName};
-use http::{HeaderValue, Request, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Request, Response, StatusCode};
+use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -84,7 +84,10 @@ impl Api {
         let mut response = problem::render(response, &id);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_REQUEST_ID, HeaderValue::from_str(&id).expect("hex digits and a dash"));
+        // Hex digits, a dash and decimal digits: always a header's value.
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
         let (status, elapsed_us) = (response.status().as_u16(), started.elapsed().as_micros());
         tracing::info!(request_id = %id, %method, path, status, elapsed_us, "answered");
         response
@@ -135,6 +138,17 @@ fn router(state: ApiState) -> Router {
         .route(HEALTH_PATH, get(health::health))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is nothing at this path") })
         .with_state(state)
+}
+
+/// An answer as JSON.
+fn json(status: StatusCode, answer: &impl Serialize) -> Response<Body> {
+    let Ok(body) = serde_json::to_vec(answer) else {
+        return Problem::new(Kind::Internal, "the answer cannot be written").into();
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// A path that is safe to log: what callers may put there is bounded and without control characters.

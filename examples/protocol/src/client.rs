@@ -6,7 +6,6 @@
 //! What this client returns is what the *parent* says. Who must not trust the parent verifies the birth document of a
 //! key, and compares the sender of a signed transaction with the address it covers.
 
-mod answer;
 mod connection;
 mod error;
 
@@ -22,9 +21,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-pub use self::answer::{HealthAnswer, KeyAnswer, KeyPage, Problem, ReferenceAnswer, SignAnswer, UnreadableKey};
 use self::connection::Connector;
 pub use self::error::ClientError;
+use crate::api::{CreateKeyBody, SignBody};
+pub use crate::api::{HealthAnswer, KeyAnswer, KeyPage, Problem, ReferenceAnswer, SignAnswer, UnreadableKey};
 use crate::record::KeyId;
 
 /// Longest answer that is read, in bytes: 1 MiB.
@@ -53,12 +53,7 @@ impl ParentClient {
     /// # Errors
     /// [`ClientError`]; [`ClientError::MalformedInput`] if `policy` is not JSON.
     pub async fn create_key(&self, family: &str, policy: &[u8]) -> Result<KeyAnswer, ClientError> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            family: &'a str,
-            policy: &'a RawValue,
-        }
-        let body = encode(&Body { family, policy: raw_json("the policy", policy)? })?;
+        let body = encode(&CreateKeyBody { family: family.to_owned(), policy: raw_json("the policy", policy)? })?;
         self.exchange(Method::POST, "/v1/keys", Some(body), StatusCode::CREATED).await
     }
 
@@ -118,17 +113,12 @@ impl ParentClient {
         transaction: &[u8],
         chain_id: Option<&str>,
     ) -> Result<SignAnswer, ClientError> {
-        #[derive(Serialize)]
-        struct Body<'a, T> {
-            encoding: Encoding,
-            transaction: T,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            chain_id: Option<&'a str>,
-        }
+        let chain_id = chain_id.map(str::to_owned);
         let body = if encoding == Encoding::Json {
-            encode(&Body { encoding, transaction: raw_json("the transaction", transaction)?, chain_id })?
+            encode(&SignBody { encoding, transaction: raw_json("the transaction", transaction)?, chain_id })?
         } else {
-            encode(&Body { encoding, transaction: format!("0x{}", hex::encode(transaction)), chain_id })?
+            let quoted = format!("\"0x{}\"", hex::encode(transaction));
+            encode(&SignBody { encoding, transaction: raw_json("the transaction", quoted.as_bytes())?, chain_id })?
         };
         self.exchange(Method::POST, &format!("/v1/keys/{id}/sign"), Some(body), StatusCode::OK).await
     }

@@ -3,11 +3,14 @@
 //! - [`record`]: record v1, the sealed unit a key is stored as, its header and its digest.
 //! - [`method`]: the typed requests of the enclave's parent port, with their limits.
 //! - [`code`]: the error codes those requests are answered with.
+//! - [`api`] (feature `api`): the bodies of the parent's HTTPS API.
 //! - [`client`] (feature `client`): the parent's HTTPS API from Rust.
 //!
 //! Every type here is decoded exactly: unknown fields are refused, and every length has a limit that is checked before
 //! the value is used.
 
+#[cfg(feature = "api")]
+pub mod api;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod code;

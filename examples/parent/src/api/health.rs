@@ -3,11 +3,11 @@
 use axum::body::Body;
 use axum::extract::State;
 use http::{Response, StatusCode};
+use signer_protocol::api::HealthAnswer;
 use tokio::time::Instant;
 
-use super::ApiState;
-use super::answer::{HealthAnswer, json};
 use super::problem::{Kind, Problem};
+use super::{ApiState, json};
 
 /// 200 if the enclave answers and holds fresh credentials.
 pub(super) async fn health(State(state): State<ApiState>) -> Result<Response<Body>, Problem> {
@@ -16,7 +16,7 @@ pub(super) async fn health(State(state): State<ApiState>) -> Result<Response<Bod
         return Err(Problem::new(Kind::CredentialsUnavailable, "the enclave holds no fresh AWS credentials"));
     }
     let answer = HealthAnswer {
-        status: "ok",
+        status: "ok".to_owned(),
         enclave_version: health.version,
         enclave_time_ms: health.time_ms,
         families: health.families,

@@ -4,28 +4,17 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, RawQuery, State};
 use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use signer_protocol::KeyId;
+use signer_protocol::api::{CreateKeyBody, KeyAnswer, KeyPage, UnreadableKey};
 use signer_protocol::method::{DescribeKey, DescribeKeyRequest, GenerateKey, GenerateKeyRequest};
 use signer_protocol::record::MAX_POLICY_LEN;
 use tokio::time::Instant;
 
-use super::answer::{KeyAnswer, PageAnswer, UnreadableAnswer, json};
 use super::body::{self, Untyped};
 use super::problem::{Kind, Problem};
-use super::{ApiState, Deadline};
+use super::{ApiState, Deadline, json};
 use crate::enclave::EnclaveError;
 use crate::store::{StoreError, StoredKey};
-
-/// The body of `POST /v1/keys`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CreateBody<'a> {
-    family: String,
-    #[serde(borrow)]
-    policy: &'a RawValue,
-}
 
 /// Creates a key. It is answered only after the record was stored durably, read back, and opened by the enclave.
 ///
@@ -36,7 +25,7 @@ pub(super) async fn create(
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let json_body = body::read(request, Untyped::Refused, &state).await?;
-    let CreateBody { family, policy } = body::decode(&json_body)?;
+    let CreateKeyBody { family, policy } = body::decode(&json_body)?;
     check_family(&family)?;
     let policy = body::object("policy", policy)?;
     body::at_most("policy", policy.len(), MAX_POLICY_LEN)?;
@@ -44,8 +33,11 @@ pub(super) async fn create(
     let key = born(&state, &request, deadline).await?;
     tracing::info!(key_id = %key.description.key_id, "created a key");
     let location = HeaderValue::try_from(format!("/v1/keys/{}", key.description.key_id));
-    let mut response = json(StatusCode::CREATED, &KeyAnswer::full(key));
-    response.headers_mut().insert(LOCATION, location.expect("a path of hex digits"));
+    let mut response = json(StatusCode::CREATED, &full(key));
+    // A path of hex digits: always a header's value.
+    if let Ok(location) = location {
+        response.headers_mut().insert(LOCATION, location);
+    }
     Ok(response)
 }
 
@@ -85,13 +77,13 @@ async fn describe(
 pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let (after, limit) = page_of(query.as_deref().unwrap_or(""))?;
     let page = state.store.list(after, limit).await?;
-    let mut answer = PageAnswer { keys: Vec::new(), unreadable: Vec::new(), next: page.next };
+    let mut answer = KeyPage { keys: Vec::new(), unreadable: Vec::new(), next: page.next };
     for (id, key) in page.keys {
         match key {
-            Ok(key) => answer.keys.push(KeyAnswer::brief(key.description)),
+            Ok(key) => answer.keys.push(key.description.into()),
             Err(error) => {
                 tracing::error!(key_id = %id, %error, "a stored key cannot be read");
-                answer.unreadable.push(UnreadableAnswer { id, detail: unreadable_detail(&error) });
+                answer.unreadable.push(UnreadableKey { id, detail: unreadable_detail(&error) });
             }
         }
     }
@@ -101,7 +93,11 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 /// Shows one key.
 pub(super) async fn show(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Response<Body>, Problem> {
     let key = stored_key(&state, &id).await?;
-    Ok(json(StatusCode::OK, &KeyAnswer::full(key)))
+    Ok(json(StatusCode::OK, &full(key)))
+}
+
+fn full(key: StoredKey) -> KeyAnswer {
+    KeyAnswer::from(key.description).with_documents(key.birth_document, key.record)
 }
 
 /// The key of a path. What is not the form of an id names no key either.

@@ -7,8 +7,7 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use serde::Serialize;
-use signer_protocol::code;
+use signer_protocol::{api, code};
 use vsock_rpc::{CallError, RemoteError};
 
 use crate::enclave::EnclaveError;
@@ -219,12 +218,12 @@ pub(crate) fn render(mut response: Response<Body>, request_id: &str) -> Response
         },
     };
     let (status, slug, title) = problem.kind.facts();
-    let document = Document {
+    let document = api::Problem {
         kind: format!("/problems/{slug}"),
-        title,
+        title: title.to_owned(),
         status: status.as_u16(),
-        detail: &problem.detail,
-        request_id,
+        detail: problem.detail,
+        request_id: request_id.to_owned(),
     };
     *response.body_mut() = Body::from(serde_json::to_vec(&document).expect("strings and numbers always encode"));
     *response.status_mut() = status;
@@ -251,14 +250,4 @@ fn framework_problem(status: StatusCode) -> Option<Problem> {
     } else {
         None
     }
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    request_id: &'a str,
 }

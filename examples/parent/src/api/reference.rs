@@ -7,13 +7,13 @@ use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use signer_protocol::KeyId;
+use signer_protocol::api::ReferenceAnswer;
 
-use super::answer::{ReferenceAnswer, json};
 use super::body::{self, Untyped};
 use super::keys::stored_key;
 use super::problem::{Kind, Problem};
 use super::sign::sign_with;
-use super::{ApiState, Deadline};
+use super::{ApiState, Deadline, json};
 
 /// The body: a transaction with amounts in ether, and the id of the key.
 #[derive(Deserialize)]

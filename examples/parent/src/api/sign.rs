@@ -4,29 +4,16 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, State};
 use chain_signers::Encoding;
 use http::{Request, Response, StatusCode};
-use serde::Deserialize;
 use serde_json::value::RawValue;
+use signer_protocol::api::{SignAnswer, SignBody};
 use signer_protocol::method::{ExpectedKey, MAX_TRANSACTION_LEN, Sign, SignRequest, SignResponse};
 use tokio::time::Instant;
 
-use super::answer::{SignAnswer, json};
 use super::body::{self, Untyped};
 use super::keys::stored_key;
 use super::problem::{Kind, Problem};
-use super::{ApiState, Deadline};
+use super::{ApiState, Deadline, json};
 use crate::store::StoredKey;
-
-/// The body of `POST /v1/keys/{id}/sign`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignBody<'a> {
-    encoding: Encoding,
-    /// An object for `json`; a string of `0x` and hex for `binary`.
-    #[serde(borrow)]
-    transaction: &'a RawValue,
-    #[serde(default)]
-    chain_id: Option<String>,
-}
 
 /// Signs a transaction.
 pub(super) async fn sign(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
-use super::Problem;
+use crate::api::Problem;
 
 /// A request without the answer that was asked for.
 #[derive(Debug, Error)]
@@ -78,15 +78,5 @@ impl ClientError {
 
     pub(super) fn lost(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::ConnectionLost { source: source.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.title, self.status)?;
-        if !self.detail.is_empty() {
-            write!(f, ": {}", self.detail)?;
-        }
-        Ok(())
     }
 }

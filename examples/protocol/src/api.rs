@@ -1,14 +1,48 @@
-//! What the API answers, as types.
+//! The bodies of the parent's HTTPS API: what its clients send, and what it answers.
+//!
+//! Whoever serves the API and whoever calls it use these same types. A problem is the answer to every request that
+//! fails.
 
-use chain_signers::Curve;
+mod text;
+
+use std::fmt;
+
+use chain_signers::{Curve, Encoding};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use self::text::{base64_text, hex_text, prefixed_hex_text};
+use crate::method::{KeyDescription, SignResponse};
 use crate::record::{KeyId, RecordDigest};
+
+/// What creates a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKeyBody<'a> {
+    /// Chain family: a CAIP-2 namespace.
+    pub family: String,
+    /// The key's policy: an object, passed on as it is written.
+    #[serde(borrow)]
+    pub policy: &'a RawValue,
+}
+
+/// What asks for a signature.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignBody<'a> {
+    /// How `transaction` is written.
+    pub encoding: Encoding,
+    /// The transaction, passed on as it is written: an object for `json`; a string of `0x` and hex for `binary`.
+    #[serde(borrow)]
+    pub transaction: &'a RawValue,
+    /// CAIP-2 chain id, for transactions that do not name their chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<String>,
+}
 
 /// One key. A list leaves out the two long fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct KeyAnswer {
     /// The id that the enclave drew.
     pub id: KeyId,
@@ -33,10 +67,26 @@ pub struct KeyAnswer {
     pub record: Option<Vec<u8>>,
 }
 
+impl KeyAnswer {
+    /// Adds the two long fields.
+    #[must_use]
+    pub fn with_documents(self, birth_document: Vec<u8>, record: Vec<u8>) -> Self {
+        Self { birth_document: Some(birth_document), record: Some(record), ..self }
+    }
+}
+
+/// Without the two long fields.
+impl From<KeyDescription> for KeyAnswer {
+    fn from(description: KeyDescription) -> Self {
+        let KeyDescription { key_id: id, family, curve, public_key, address, revision, record_digest } = description;
+        let (birth_document, record) = (None, None);
+        Self { id, family, curve, public_key, address, record_digest, revision, birth_document, record }
+    }
+}
+
 /// Some of the keys of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct KeyPage {
     /// Keys, in the order of their ids.
     pub keys: Vec<KeyAnswer>,
@@ -49,7 +99,6 @@ pub struct KeyPage {
 /// A key that is in the store but cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct UnreadableKey {
     /// The key's id.
     pub id: KeyId,
@@ -60,7 +109,6 @@ pub struct UnreadableKey {
 /// A signed transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct SignAnswer {
     /// The signed transaction in the chain's wire encoding; `0x` and hex in JSON.
     #[serde(with = "prefixed_hex_text")]
@@ -73,10 +121,16 @@ pub struct SignAnswer {
     pub rule: String,
 }
 
+impl From<SignResponse> for SignAnswer {
+    fn from(signed: SignResponse) -> Self {
+        let SignResponse { signed_transaction, transaction_id, summary, rule } = signed;
+        Self { signed_transaction, transaction_id, summary, rule }
+    }
+}
+
 /// A signed transaction, in the form of the reference system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct ReferenceAnswer {
     /// The signed transaction; `0x` and hex in JSON.
     #[serde(with = "prefixed_hex_text")]
@@ -85,10 +139,16 @@ pub struct ReferenceAnswer {
     pub transaction_hash: String,
 }
 
+impl From<SignResponse> for ReferenceAnswer {
+    fn from(signed: SignResponse) -> Self {
+        let SignResponse { signed_transaction, transaction_id, .. } = signed;
+        Self { transaction_signed: signed_transaction, transaction_hash: transaction_id }
+    }
+}
+
 /// A service that can sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct HealthAnswer {
     /// Always `ok`: a service that cannot sign answers with a problem.
     pub status: String,
@@ -102,7 +162,6 @@ pub struct HealthAnswer {
 
 /// A problem document (RFC 9457). Members this type does not name are ignored, as the RFC wants it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Problem {
     /// Names the kind of problem; a relative URI such as `/problems/policy-denied`.
     #[serde(rename = "type")]
@@ -119,50 +178,13 @@ pub struct Problem {
     pub request_id: String,
 }
 
-/// Lower-case hex.
-mod hex_text {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        hex::decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
-    }
-}
-
-/// `0x` and lower-case hex.
-mod prefixed_hex_text {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("0x{}", hex::encode(bytes)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").ok_or_else(|| de::Error::custom("expected hex behind 0x"))?;
-        hex::decode(digits).map_err(de::Error::custom)
-    }
-}
-
-/// Standard base64 with padding; absent while `None`.
-mod base64_text {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        match bytes {
-            Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
-            None => serializer.serialize_none(),
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.title, self.status)?;
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
         }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-        STANDARD.decode(text).map(Some).map_err(de::Error::custom)
+        Ok(())
     }
 }
 
