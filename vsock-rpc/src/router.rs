@@ -72,12 +72,9 @@ impl<S: Send + Sync + 'static> Router<S> {
         let state = Arc::clone(&self.state);
         self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body) {
             Ok(request) => {
-                let Call { context, max_response_len, place } = call;
+                let Call { context, max_response_len, place: _ } = call;
                 let answer = handler(Arc::clone(&state), context, request);
-                Box::pin(async move {
-                    let _place = place;
-                    encode_answer::<M>(&answer.await?, max_response_len)
-                })
+                Box::pin(async move { encode_answer::<M>(&answer.await?, max_response_len) })
             }
             Err(error) => refuse(&error),
         })
@@ -101,7 +98,7 @@ impl<S: Send + Sync + 'static> Router<S> {
                 let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
                 let Call { context, max_response_len, place } = call;
                 Box::pin(on_own_task(async move {
-                    // Given back when the task is really gone, which may be after its cancellation.
+                    // The task may outlive its cancellation, and the connection.
                     let _place = place;
                     encode_answer::<M>(&handler(state, context, request).await?, max_response_len)
                 }))
@@ -148,8 +145,9 @@ impl Routes {
 pub(crate) struct Call {
     pub(crate) context: CallContext,
     pub(crate) max_response_len: usize,
-    /// The request's share of the server's bound, held while the handler works.
-    pub(crate) place: Place,
+    /// The request's share of the server's bound. The connection holds it until the answer is written; whatever
+    /// else may outlive the connection's interest holds it too.
+    pub(crate) place: Arc<Place>,
 }
 
 /// A handler at work; it yields the encoded response.

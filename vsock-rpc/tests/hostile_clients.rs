@@ -247,6 +247,98 @@ async fn a_peer_that_reads_a_trickle_is_cut_off_too() {
     assert!(began.elapsed() < 30 * SECOND, "{:?}", began.elapsed());
 }
 
+/// Starts requests whose answers, of `len` bytes each, do not fit the pipe, and waits until the handlers are done.
+async fn peer_with_unread_answers(rig: &Rig, method: &str, requests: u64, len: u32) -> RawPeer {
+    let mut peer = rig.raw().await;
+    let done = rig.state.calls.load(Ordering::SeqCst) as u64 + requests;
+    for id in 1..=requests {
+        peer.send(&request_bytes(id, method, len)).await;
+    }
+    while (rig.state.calls.load(Ordering::SeqCst) as u64) < done {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    peer
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_not_read_count_as_in_flight() {
+    // Inline, an answer that fills the queue already holds up the next request.
+    for (method, requests) in [("grow", 1), ("parallel_grow", 3)] {
+        let rig = Rig::with(|server| server.max_payload_len(1 << 20).max_in_flight_total(requests));
+        let client = rig.client();
+        let mut peer = peer_with_unread_answers(&rig, method, requests as u64, 200_000).await;
+        let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
+        assert_eq!(error.as_remote().map(RemoteError::code), Some(code::OVERLOADED), "{method}: {error}");
+        for _ in 0..requests {
+            assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Response);
+        }
+        assert_eq!(client.call::<Add>(&(1, 2), SECOND).await.unwrap(), 3, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_not_read_are_freed_when_the_peer_leaves_or_is_cut_off() {
+    for leaves in [true, false] {
+        let rig = Rig::with(|server| server.max_payload_len(1 << 20).max_in_flight_total(3).write_timeout(5 * SECOND));
+        let client = rig.client();
+        let peer = peer_with_unread_answers(&rig, "parallel_grow", 3, 200_000).await;
+        let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
+        assert_eq!(error.as_remote().map(RemoteError::code), Some(code::OVERLOADED), "{error}");
+        let peer = if leaves { None } else { Some(peer) };
+        tokio::time::sleep(10 * SECOND).await;
+        assert_eq!(client.call::<Add>(&(1, 2), SECOND).await.unwrap(), 3);
+        drop(peer);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_connection_takes_no_more_places_than_its_own_bound_with_unread_answers() {
+    let rig = Rig::with(|server| server.max_payload_len(1 << 20).max_in_flight(2).max_in_flight_total(3));
+    // More than the pipe takes, and less than stops the server from reading.
+    let mut peer = peer_with_unread_answers(&rig, "grow", 1, 100_000).await;
+    for id in 2..=50 {
+        peer.send(&request_bytes(id, "add", (1, 2))).await;
+    }
+    // Two are answered, unread; the third place is still there for others.
+    assert_serves(&rig).await;
+    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 3);
+    assert_eq!(peer.receive().await.unwrap().request_id, 1);
+    for id in 2..=50 {
+        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, id, vec![3]));
+    }
+}
+
+#[tokio::test]
+async fn quick_answers_to_a_batch_are_written_before_the_bound_refuses_any() {
+    let rig = Rig::with(|server| server.max_in_flight(1).max_in_flight_total(1));
+    let mut peer = rig.raw().await;
+    let mut batch = bytes::BytesMut::new();
+    for id in 1..=200 {
+        batch.extend_from_slice(&request_bytes(id, "add", (1, 2)));
+    }
+    peer.send(&batch).await;
+    for id in 1..=200 {
+        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, id, vec![3]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_pings_whose_pongs_are_not_read_is_not_read_either() {
+    let rig = Rig::with(|server| server.write_timeout(5 * SECOND));
+    let mut peer = rig.raw().await;
+    let ping = frame_bytes(FrameKind::Ping, 1, vec![]);
+    let mut sent = 0;
+    while peer.stream.write_all(&ping).await.is_ok() {
+        sent += ping.len();
+    }
+    // Both directions of the pipe, the queue of Pongs, and what was read ahead; what came while the server closed.
+    assert!(sent < 5 * 64 * 1024 + 1024 * 1024, "{sent}");
+    assert_serves(&rig).await;
+}
+
 #[tokio::test]
 async fn floods_of_pings_and_cancels_are_answered_or_ignored_in_order() {
     let rig = Rig::new();

@@ -78,13 +78,17 @@ impl ServerBuilder {
         self
     }
 
-    /// How many requests of one connection may be in flight; further ones are answered `overloaded`. Default 64.
+    /// How many requests of one connection may be in flight: worked on, or answered but the answer not yet written.
+    /// Further ones are answered `overloaded`. Default 64.
     pub fn max_in_flight(mut self, max: usize) -> Self {
         self.limits.max_in_flight = max.max(1);
         self
     }
 
     /// How many requests of all connections may be in flight; further ones are answered `overloaded`. Default 256.
+    ///
+    /// Twice [`max_payload_len`](Self::max_payload_len) times this bounds the requests and answers in memory, as
+    /// far as they are no larger decoded than encoded.
     pub fn max_in_flight_total(mut self, max: usize) -> Self {
         self.limits.max_in_flight_total = max.max(1);
         self

@@ -4,6 +4,7 @@
 //! other two: a slow reader stops being read from, and is closed when it takes too little for too long.
 
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,11 +14,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::core::ServerCore;
-use super::in_flight::{InFlight, Outcome, deadline_exceeded};
+use super::in_flight::{Answered, InFlight, Outcome, deadline_exceeded};
+use super::unwritten::Unwritten;
 use crate::alarm::Alarm;
 use crate::cbor;
 use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
+use crate::gauge::Place;
 use crate::goaway;
 use crate::method::CallContext;
 use crate::remote_error::{RemoteError, code};
@@ -29,6 +32,7 @@ pub(super) struct Connection<T> {
     peer: Arc<Peer>,
     frames: FrameIo<T>,
     in_flight: InFlight,
+    unwritten: Unwritten,
     phase: Phase,
     /// The highest request id seen: ids rise, so that none can come twice.
     last_id: u64,
@@ -64,6 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             core,
             peer: Arc::new(peer),
             in_flight: InFlight::default(),
+            unwritten: Unwritten::default(),
             phase: Phase::Open,
             last_id: 0,
             last_read: Instant::now(),
@@ -114,7 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
-        let all_written = match self.frames.poll_write(cx) {
+        let all_written = match self.write(cx) {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(_)) => return Turn::End,
             Poll::Pending => false,
@@ -134,22 +139,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
+    /// Writes what waits, and gives back the places of the answers that are written whole.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = self.frames.poll_write(cx);
+        self.unwritten.release(self.frames.written());
+        written
+    }
+
     /// Queues finished answers while the peer takes them.
     fn collect_answers(&mut self, cx: &mut Context<'_>) {
-        let mut answered = false;
+        let mut any = false;
         while self.frames.queued() < MAX_QUEUED {
-            let Some((request_id, outcome)) = self.in_flight.poll_answer(cx) else { break };
-            self.answer(request_id, outcome);
-            answered = true;
+            let Some(answered) = self.in_flight.poll_answer(cx) else { break };
+            self.answer(answered);
+            any = true;
         }
-        if answered {
+        if any {
             self.last_answered = Instant::now();
         }
     }
 
     fn take_frames(&mut self, cx: &mut Context<'_>) -> Turn {
         for taken in 0..FRAMES_PER_TURN {
-            if self.frames.queued() >= MAX_QUEUED {
+            if self.must_write_first() {
                 self.frames.pause_reading();
                 return if taken == 0 { Turn::Wait } else { Turn::Again };
             }
@@ -165,6 +177,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
         }
         Turn::Again
+    }
+
+    /// Whether the peer has to take answers before anything more is taken from it: bytes, or answers whose places are
+    /// needed for its next request. So it is refused none because of answers that were not even offered to it yet.
+    fn must_write_first(&self) -> bool {
+        let has_own_place = self.in_flight.len() + self.unwritten.len() < self.core.limits.max_in_flight;
+        let has_place = has_own_place && !self.core.is_full();
+        self.frames.queued() >= MAX_QUEUED || (self.unwritten.len() > 0 && !has_place)
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Turn {
@@ -202,19 +222,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.last_id = request_id;
         match self.serve(request_id, &frame.payload, cx) {
             Ok(None) => {}
-            Ok(Some(outcome)) => self.answer(request_id, outcome),
-            Err(refusal) => self.answer(request_id, Err(refusal)),
+            Ok(Some(answered)) => self.answer(answered),
+            // Refusals take no place: they are short, and MAX_QUEUED bounds them.
+            Err(refusal) => self.queue_outcome(request_id, Err(refusal)),
         }
     }
 
     /// Starts the handler; `Err` if there is none to start, `Ok(Some)` if it answered at once.
-    fn serve(&mut self, request_id: u64, payload: &[u8], cx: &mut Context<'_>) -> Result<Option<Outcome>, RemoteError> {
+    fn serve(
+        &mut self,
+        request_id: u64,
+        payload: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Answered>, RemoteError> {
+        let place = self.admit()?;
         let limits = &self.core.limits;
-        if self.in_flight.len() >= limits.max_in_flight {
-            return Err(overloaded("this connection has too many requests in flight"));
-        }
-        let place =
-            self.core.admit_request().ok_or_else(|| overloaded("the server has too many requests in flight"))?;
         let parts = cbor::split_request(payload)
             .map_err(|error| RemoteError::new(code::MALFORMED_REQUEST, error.to_string()))?;
         let (method, serve) = self.core.routes.find(parts.method).ok_or_else(|| {
@@ -225,11 +247,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return Err(deadline_exceeded());
         }
         let context = CallContext { deadline, method, peer: Arc::clone(&self.peer), request_id };
-        let call = Call { context, max_response_len: limits.max_payload_len, place };
-        Ok(self.in_flight.start(request_id, deadline, || serve(call, parts.body), cx))
+        let call = Call { context, max_response_len: limits.max_payload_len, place: Arc::clone(&place) };
+        Ok(self.in_flight.start(request_id, deadline, place, || serve(call, parts.body), cx))
     }
 
-    fn answer(&mut self, request_id: u64, outcome: Outcome) {
+    /// A place among the requests at work and the answers that wait to be written.
+    fn admit(&self) -> Result<Arc<Place>, RemoteError> {
+        if self.in_flight.len() + self.unwritten.len() >= self.core.limits.max_in_flight {
+            return Err(overloaded("this connection has too many requests in flight"));
+        }
+        let place = self.core.admit_request();
+        place.map(Arc::new).ok_or_else(|| overloaded("the server has too many requests in flight"))
+    }
+
+    fn answer(&mut self, Answered { request_id, outcome, place }: Answered) {
+        self.queue_outcome(request_id, outcome);
+        self.unwritten.hold(self.frames.written() + self.frames.queued() as u64, place);
+    }
+
+    fn queue_outcome(&mut self, request_id: u64, outcome: Outcome) {
         match outcome {
             Ok(payload) => self.frames.queue(FrameKind::Response, request_id, &payload),
             Err(error) => self.frames.queue(FrameKind::Error, request_id, &goaway::encode_error(&error)),

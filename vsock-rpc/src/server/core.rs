@@ -27,4 +27,9 @@ impl ServerCore {
     pub(super) fn admit_request(&self) -> Option<Place> {
         self.requests.admit(self.limits.max_in_flight_total)
     }
+
+    /// Whether no request would be admitted now.
+    pub(super) fn is_full(&self) -> bool {
+        self.requests.taken() >= self.limits.max_in_flight_total
+    }
 }

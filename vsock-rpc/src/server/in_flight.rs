@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,11 +12,20 @@ use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use crate::gauge::Place;
 use crate::remote_error::{RemoteError, code};
 use crate::router::Answer;
 
 /// What a handler answered, or why it did not.
 pub(super) type Outcome = Result<Bytes, RemoteError>;
+
+/// An outcome on its way to the peer.
+pub(super) struct Answered {
+    pub(super) request_id: u64,
+    pub(super) outcome: Outcome,
+    /// Its share of the server's bound, held until it is written.
+    pub(super) place: Arc<Place>,
+}
 
 /// Handlers that did not answer at once.
 #[derive(Default)]
@@ -24,7 +34,7 @@ pub(super) struct InFlight {
     abort_handles: HashMap<u64, AbortHandle>,
 }
 
-type Running = Pin<Box<dyn Future<Output = (u64, Outcome)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 impl InFlight {
     pub(super) fn len(&self) -> usize {
@@ -40,30 +50,32 @@ impl InFlight {
         &mut self,
         request_id: u64,
         deadline: Instant,
+        place: Arc<Place>,
         begin: impl FnOnce() -> Answer,
         cx: &mut Context<'_>,
-    ) -> Option<Outcome> {
+    ) -> Option<Answered> {
         let begun = catch_unwind(AssertUnwindSafe(|| {
             let mut answer = begin();
             let polled = answer.as_mut().poll(cx);
             (answer, polled)
         }));
-        match begun {
-            Err(_panic) => Some(Err(RemoteError::internal())),
-            Ok((_, Poll::Ready(outcome))) => Some(outcome),
+        let outcome = match begun {
+            Err(_panic) => Err(RemoteError::internal()),
+            Ok((_, Poll::Ready(outcome))) => outcome,
             Ok((answer, Poll::Pending)) => {
-                self.keep(request_id, deadline, answer);
-                None
+                self.keep(request_id, deadline, place, answer);
+                return None;
             }
-        }
+        };
+        Some(Answered { request_id, outcome, place })
     }
 
-    /// The next handler that has answered, with the number of its request.
-    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Option<(u64, Outcome)> {
+    /// The next answer of a handler.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
         match self.running.poll_next_unpin(cx) {
-            Poll::Ready(Some((request_id, outcome))) => {
-                self.abort_handles.remove(&request_id);
-                Some((request_id, outcome))
+            Poll::Ready(Some(answered)) => {
+                self.abort_handles.remove(&answered.request_id);
+                Some(answered)
             }
             Poll::Ready(None) | Poll::Pending => None,
         }
@@ -82,7 +94,7 @@ impl InFlight {
         self.abort_handles.clear();
     }
 
-    fn keep(&mut self, request_id: u64, deadline: Instant, answer: Answer) {
+    fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<Place>, answer: Answer) {
         let (handle, registration) = AbortHandle::new_pair();
         self.abort_handles.insert(request_id, handle);
         let guarded = timeout_at(deadline, Guarded(answer));
@@ -92,7 +104,7 @@ impl InFlight {
                 Ok(Err(_elapsed)) => Err(deadline_exceeded()),
                 Err(_aborted) => Err(RemoteError::new(code::CANCELLED, "the caller cancelled the request")),
             };
-            (request_id, outcome)
+            Answered { request_id, outcome, place }
         }));
     }
 }

@@ -5,6 +5,7 @@ mod connection;
 mod core;
 mod handle;
 mod in_flight;
+mod unwritten;
 
 use std::fmt;
 use std::sync::Arc;
