@@ -54,8 +54,9 @@ fn permit(allowed: bool, switch: &str) -> Result<(), RemoteError> {
 }
 
 /// There is one parent; a few connections let it reconnect while an old one drains.
-const MAX_CONNECTIONS: usize = 8;
+const MAX_CONNECTIONS: usize = 4;
 
-/// With [`PARENT_PORT_MAX_PAYLOAD_LEN`], what a hostile parent can have the enclave hold: 64 MiB of requests being worked
-/// on and 8 MiB half sent.
+/// What a client of `vsock-rpc` has in flight by default. With [`PARENT_PORT_MAX_PAYLOAD_LEN`] a hostile parent can have
+/// the enclave hold less than 140 MiB of requests and answers (the sum is in the README of `vsock-rpc`); no honest one
+/// comes near, since records and transactions are a few KiB.
 const MAX_IN_FLIGHT: usize = 64;
