@@ -5,7 +5,8 @@
 //! policy. It must be a robust service all the same: every input has a limit, every wait a deadline, and whatever one
 //! caller does wrong concerns that caller alone.
 //!
-//! [`Parent::start`] is the whole of it; the binary reads a [`Config`] from a file and waits for a signal.
+//! [`Parent::start`] is the whole of it; the binary reads a [`Config`] from a file and waits for a signal, or for a part
+//! of the parent to fail ([`Parent::failed`]).
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,11 +40,12 @@ mod api;
 mod config;
 mod credentials;
 mod enclave;
+mod relays;
 mod server;
 mod start;
 mod store;
 
 pub use config::{Config, ConfigError, Limits, RelayConfig, StoreConfig, Timeouts, TlsIdentity};
 pub use credentials::{CredentialsError, CredentialsSource};
-pub use start::{Parent, StartError};
+pub use start::{Parent, RunError, StartError};
 pub use store::StoreError;

@@ -1,4 +1,4 @@
-//! The parent's binary: reads the configuration, starts the parent, waits for a signal.
+//! The parent's binary: reads the configuration, starts the parent, waits for a signal or a failure.
 
 use std::path::PathBuf;
 
@@ -28,13 +28,15 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let config = Config::from_file(&arguments.config)?;
-    let parent = Parent::start(config).await.context("the parent does not start")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let mut parent = Parent::start(config).await.context("the parent does not start")?;
+    let failure = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        error = parent.failed() => Some(error),
+    };
     parent.shutdown().await;
-    Ok(())
+    // Whatever supervises the parent learns from the exit status that it should be started again.
+    failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Logs to standard error; `RUST_LOG` chooses what, `info` by default.

@@ -6,7 +6,6 @@
 mod connection;
 mod stall_guard;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,21 +43,20 @@ pub(crate) struct HttpsServer {
 }
 
 impl HttpsServer {
-    /// Serves `api` at `listen`.
-    pub(crate) async fn start(
-        listen: SocketAddr,
+    /// Serves `api` to the connections of `listener`, which is bound to `local_addr`.
+    pub(crate) fn start(
+        listener: TcpListener,
+        local_addr: SocketAddr,
         tls: Arc<ServerConfig>,
         api: Arc<Api>,
         limits: &Limits,
         timeouts: Timeouts,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
-        let local_addr = listener.local_addr()?;
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let context = Context { api, tls: TlsAcceptor::from(tls), timeouts, stopped };
         let places = Arc::new(Semaphore::new(limits.max_connections));
         let task = tokio::spawn(serve(listener, context, places));
-        Ok(Self { local_addr, stop, task })
+        Self { local_addr, stop, task }
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use vsock_rpc::relay::{Allowlist, Counters, Relay, RelayHandle};
-use vsock_rpc::{Addr, Listener};
+use vsock_rpc::Addr;
+use vsock_rpc::relay::Counters;
 
 use crate::api::Api;
-use crate::config::{Config, Limits, RelayConfig, Timeouts};
+use crate::config::Config;
 use crate::credentials::CredentialsError;
 use crate::enclave::Enclave;
+use crate::relays::Relays;
 use crate::server::{self, HttpsServer};
 use crate::store::{Store, StoreError};
 
@@ -21,7 +23,7 @@ use crate::store::{Store, StoreError};
 #[must_use = "dropping it stops the parent"]
 pub struct Parent {
     server: HttpsServer,
-    relays: Vec<RelayHandle>,
+    relays: Relays,
     _supply: AbortOnDrop,
 }
 
@@ -30,21 +32,24 @@ impl Parent {
     /// requests that need it are answered with status 503.
     ///
     /// # Errors
-    /// [`StartError`]; nothing is left running.
+    /// [`StartError`]; nothing is left running, and what was bound is free again.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let Config { listen, tls, enclave, store, credentials, relays, limits, timeouts } = config;
         let tls = server::tls_config(tls).map_err(StartError::Tls)?;
         // Credentials that cannot be read now are an operator's mistake, which should not wait for the first request.
         credentials.load()?;
         let store = Store::open(&store).await?;
-        let relays = start_relays(relays, &limits, &timeouts).await?;
+        let id = random_id()?;
+        let cannot_listen = |source| StartError::Listen { addr: Addr::from(listen), source };
+        let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
+        let local_addr = listener.local_addr().map_err(cannot_listen)?;
+        // The last step that can fail, so that no failure has anything to stop.
+        let relays = Relays::start(relays, &limits, &timeouts).await?;
         let enclave = Arc::new(Enclave::new(&enclave, credentials));
-        let api = Api::new(Arc::clone(&enclave), store, &limits, &timeouts, random_id()?);
-        let server = HttpsServer::start(listen, tls, Arc::new(api), &limits, timeouts)
-            .await
-            .map_err(|source| StartError::Listen { addr: Addr::from(listen), source })?;
+        let api = Api::new(Arc::clone(&enclave), store, &limits, &timeouts, id);
+        let server = HttpsServer::start(listener, local_addr, tls, Arc::new(api), &limits, timeouts);
         let supply = tokio::spawn(async move { enclave.keep_supplied(timeouts.health_interval).await });
-        tracing::info!(https = %server.local_addr(), relays = relays.len(), "the parent serves");
+        tracing::info!(https = %server.local_addr(), relays = relays.addrs().len(), "the parent serves");
         Ok(Self { server, relays, _supply: AbortOnDrop(supply) })
     }
 
@@ -57,22 +62,28 @@ impl Parent {
     /// Where each relay listens, with the actual port, in the order of the configuration.
     #[must_use]
     pub fn relay_addrs(&self) -> Vec<Addr> {
-        self.relays.iter().filter_map(|relay| relay.local_addr().cloned()).collect()
+        self.relays.addrs().cloned().collect()
     }
 
     /// What each relay has carried, in the order of the configuration.
     #[must_use]
     pub fn relay_counters(&self) -> Vec<Counters> {
-        self.relays.iter().map(RelayHandle::counters).collect()
+        self.relays.counters().collect()
+    }
+
+    /// Waits until a part of the parent ends for good, and logs which. None does while it can work; the others go on
+    /// without it, but the enclave may then be cut off from KMS, so whoever runs a parent should stop it. Cancel safe.
+    pub async fn failed(&mut self) -> RunError {
+        let error = self.relays.failed().await;
+        tracing::error!(%error, "a part of the parent has ended");
+        error
     }
 
     /// Stops accepting, lets requests in progress end within the time for it, and stops the rest.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
         // Behind the server: requests in progress may still need KMS.
-        for relay in self.relays {
-            relay.shutdown().await;
-        }
+        self.relays.shutdown().await;
         tracing::info!("the parent has stopped");
     }
 }
@@ -103,24 +114,18 @@ pub enum StartError {
     Tls(#[source] rustls::Error),
 }
 
-async fn start_relays(
-    configs: Vec<RelayConfig>,
-    limits: &Limits,
-    timeouts: &Timeouts,
-) -> Result<Vec<RelayHandle>, StartError> {
-    let allowlist: Allowlist = configs.iter().map(|config| Addr::Tcp(config.target.clone())).collect();
-    let mut relays = Vec::with_capacity(configs.len());
-    for RelayConfig { listen, target } in configs {
-        let failed = |source| StartError::Listen { addr: listen.clone(), source };
-        let listener = Listener::bind(&listen).await.map_err(failed)?;
-        let relay = Relay::new(Addr::Tcp(target), allowlist.clone())
-            .max_connections(limits.max_relay_connections)
-            .drain_timeout(timeouts.shutdown)
-            .serve(listener)
-            .map_err(failed)?;
-        relays.push(relay);
-    }
-    Ok(relays)
+/// Why a parent that runs cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The listener of a relay failed for good.
+    #[error("the relay at {listen} has ended: {source}")]
+    Relay {
+        /// Where it listened.
+        listen: Addr,
+        /// Why it ended.
+        source: io::Error,
+    },
 }
 
 /// Tells the request ids of this process from those of others.

@@ -180,6 +180,23 @@ async fn key_that_is_not_the_certificates_is_refused_at_the_start() {
 }
 
 #[tokio::test]
+async fn start_that_fails_leaves_nothing_running() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = TestTls::generate();
+    let free = Addr::unix(dir.path().join("kms.sock"));
+    let relay = |listen| RelayConfig { listen, target: "127.0.0.1:1".parse().unwrap() };
+    let mut broken = config(&dir, &tls);
+    broken.relays = vec![relay(free.clone()), relay(Addr::unix(dir.path().join("missing/kms.sock")))];
+    let refused = Parent::start(broken).await.unwrap_err();
+    assert!(matches!(refused, StartError::Listen { .. }), "{refused}");
+    assert!(free.connect().await.is_err(), "the first relay still listens");
+    // The store is free, too.
+    let mut mended = config(&dir, &tls);
+    mended.relays = vec![relay(free)];
+    Parent::start(mended).await.unwrap().shutdown().await;
+}
+
+#[tokio::test]
 async fn relay_carries_bytes_to_its_target_and_counts_them() {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target_addr = target.local_addr().unwrap();

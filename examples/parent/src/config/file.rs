@@ -148,10 +148,10 @@ struct RelayDocument {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsDocument {
-    max_connections: Option<u64>,
-    max_in_flight: Option<u64>,
-    max_body_len: Option<u64>,
-    max_relay_connections: Option<u64>,
+    max_connections: Option<usize>,
+    max_in_flight: Option<usize>,
+    max_body_len: Option<usize>,
+    max_relay_connections: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -207,14 +207,15 @@ impl TlsFiles {
 impl LimitsDocument {
     fn resolve(self) -> Result<Limits, ConfigError> {
         let default = Limits::default();
-        let count = |field, value, default| Ok(size(in_range(field, value, 1..=65_536)?, default));
+        let size = |field, value: Option<usize>, limits, default| {
+            in_range(field, value.map(|value| value as u64), limits)?;
+            Ok(value.unwrap_or(default))
+        };
+        let count = |field, value, default| size(field, value, 1..=65_536, default);
         Ok(Limits {
             max_connections: count("limits.max_connections", self.max_connections, default.max_connections)?,
             max_in_flight: count("limits.max_in_flight", self.max_in_flight, default.max_in_flight)?,
-            max_body_len: size(
-                in_range("limits.max_body_len", self.max_body_len, 1024..=1_048_576)?,
-                default.max_body_len,
-            ),
+            max_body_len: size("limits.max_body_len", self.max_body_len, 1024..=1_048_576, default.max_body_len)?,
             max_relay_connections: count(
                 "limits.max_relay_connections",
                 self.max_relay_connections,
@@ -269,10 +270,6 @@ fn in_range(field: &'static str, value: Option<u64>, limits: RangeInclusive<u64>
     }
 }
 
-fn size(value: Option<u64>, default: usize) -> usize {
-    value.map_or(default, |value| usize::try_from(value).expect("limits are below 2^21"))
-}
-
 fn absolute(field: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
     if path.is_absolute() { Ok(path) } else { Err(ConfigError::RelativePath { field, path }) }
 }
@@ -282,24 +279,24 @@ fn malformed_pem(field: &'static str, path: &Path, detail: impl ToString) -> Con
 }
 
 /// Reads a whole file of at most `max` bytes. Wiped when dropped: one of them is a private key.
-fn read_bounded(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+fn read_bounded(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     // Room for everything at once, so that growing leaves no copy of a key behind.
-    let room = usize::try_from(max + 1).expect("file limits are below 2^21");
+    let room = max + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > max {
-        return Err(ConfigError::FileTooLong { path: path.to_owned(), max });
+    file.take(room as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > max {
+        return Err(ConfigError::FileTooLong { path: path.to_owned(), max: max as u64 });
     }
     Ok(bytes)
 }
 
 /// Longest configuration file, in bytes.
-const MAX_FILE_LEN: u64 = 64 * 1024;
+const MAX_FILE_LEN: usize = 64 * 1024;
 
 /// Longest certificate or key file, in bytes.
-const MAX_PEM_LEN: u64 = 256 * 1024;
+const MAX_PEM_LEN: usize = 256 * 1024;
 
 /// Most relays.
 const MAX_RELAYS: u64 = 16;

@@ -1,0 +1,116 @@
+//! The relays out of the enclave, from their start to their end.
+
+use std::io;
+
+use futures_util::future;
+use vsock_rpc::relay::{Allowlist, Counters, Relay, RelayHandle};
+use vsock_rpc::transport::HostPort;
+use vsock_rpc::{Addr, Listener};
+
+use crate::config::{Limits, RelayConfig, Timeouts};
+use crate::start::{RunError, StartError};
+
+/// Running relays, in the order of the configuration.
+#[derive(Debug)]
+pub(crate) struct Relays(Vec<Running>);
+
+#[derive(Debug)]
+struct Running {
+    /// Where it listens, with the actual port.
+    listen: Addr,
+    handle: RelayHandle,
+}
+
+impl Relays {
+    /// Binds all, and only then starts the first: an address that is taken leaves nothing running.
+    pub(crate) async fn start(
+        configs: Vec<RelayConfig>,
+        limits: &Limits,
+        timeouts: &Timeouts,
+    ) -> Result<Self, StartError> {
+        let mut bound = Vec::with_capacity(configs.len());
+        for RelayConfig { listen, target } in configs {
+            match Listener::bind(&listen).await {
+                Ok(listener) => bound.push((listener.local_addr().cloned().unwrap_or(listen), target, listener)),
+                Err(source) => return Err(StartError::Listen { addr: listen, source }),
+            }
+        }
+        Self::serve(bound, limits, timeouts).await
+    }
+
+    async fn serve(
+        bound: Vec<(Addr, HostPort, Listener)>,
+        limits: &Limits,
+        timeouts: &Timeouts,
+    ) -> Result<Self, StartError> {
+        let allowlist: Allowlist = bound.iter().map(|(_, target, _)| Addr::Tcp(target.clone())).collect();
+        let mut relays = Self(Vec::with_capacity(bound.len()));
+        for (listen, target, listener) in bound {
+            let relay = Relay::new(Addr::Tcp(target), allowlist.clone())
+                .max_connections(limits.max_relay_connections)
+                .drain_timeout(timeouts.shutdown)
+                .serve(listener);
+            match relay {
+                Ok(handle) => relays.0.push(Running { listen, handle }),
+                Err(source) => {
+                    relays.shutdown().await;
+                    return Err(StartError::Listen { addr: listen, source });
+                }
+            }
+        }
+        Ok(relays)
+    }
+
+    pub(crate) fn addrs(&self) -> impl ExactSizeIterator<Item = &Addr> {
+        self.0.iter().map(|relay| &relay.listen)
+    }
+
+    pub(crate) fn counters(&self) -> impl ExactSizeIterator<Item = Counters> {
+        self.0.iter().map(|relay| relay.handle.counters())
+    }
+
+    /// Waits until one of them ends by itself. Cancel safe.
+    pub(crate) async fn failed(&mut self) -> RunError {
+        if self.0.is_empty() {
+            return future::pending().await;
+        }
+        let ends = self.0.iter_mut().map(|Running { listen, handle }| {
+            Box::pin(async {
+                let source = handle.wait().await.err().unwrap_or_else(|| io::Error::other("it had ended before"));
+                RunError::Relay { listen: listen.clone(), source }
+            })
+        });
+        future::select_all(ends).await.0
+    }
+
+    pub(crate) async fn shutdown(self) {
+        for relay in self.0 {
+            relay.handle.shutdown().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn relay_whose_listener_fails_for_good_is_told_with_its_address() {
+        let target = HostPort::new("127.0.0.1", 1).unwrap();
+        let (lasting, _connector) = Listener::memory(1);
+        let (failing, connector) = Listener::memory(1);
+        let addr = |name: &str| Addr::unix(format!("/not-bound/{name}"));
+        let bound = vec![(addr("lasting"), target.clone(), lasting), (addr("failing"), target, failing)];
+        let mut relays = Relays::serve(bound, &Limits::default(), &Timeouts::default()).await.unwrap();
+        drop(connector);
+        let RunError::Relay { listen, source } = relays.failed().await;
+        assert_eq!((listen, source.kind()), (addr("failing"), io::ErrorKind::BrokenPipe));
+        relays.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn no_relay_fails_where_there_is_none() {
+        let mut relays = Relays::serve(Vec::new(), &Limits::default(), &Timeouts::default()).await.unwrap();
+        assert!(futures_util::FutureExt::now_or_never(relays.failed()).is_none());
+    }
+}
