@@ -1,7 +1,6 @@
-//! Every command against a parent over real HTTPS, with its exit code.
+//! Every command of signerctl against a parent over real HTTPS, with its exit code.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-#[path = "../../parent/tests/support/mod.rs"]
 mod support;
 
 use std::ffi::OsString;
@@ -91,7 +90,6 @@ async fn malformed_input_is_exit_code_2() {
         &["keys", "generate", "--family", "eip155", "--policy", &not_json],
         &["keys", "generate", "--family", "eip155", "--policy", &long],
         &["keys", "generate", "--family", "EIP155", "--policy", &operator.file("good.json", POLICY)],
-        &["key-policy", "render", "--account", "1", "--role", "r", "--pcr0", &"ab".repeat(48), "--admin-arn", "a"],
     ] {
         let run = operator.json(command).await;
         assert_eq!(run.code, 2, "{command:?}: {}", run.stderr);
@@ -130,29 +128,6 @@ async fn unreadable_and_unreachable_are_exit_code_3() {
     assert_eq!(run.code, 3);
     assert!(run.stdout.contains("unreadable") && run.stderr.contains("cannot be reached"), "{}", run.stderr);
     harness.enclave.stop().await;
-}
-
-#[tokio::test]
-async fn wrong_usage_is_exit_code_64_and_help_is_0() {
-    for command in [
-        &["keys"][..],
-        &["nonsense"],
-        &["keys", "show", "../x", "--url", "https://localhost"],
-        &["health", "--url", "http://localhost"],
-        &["health", "--url", "https://localhost", "--timeout", "0"],
-        &["health"],
-        &["key-policy", "render", "--account", "111122223333"],
-        &["key-policy", "render", "--account", "111122223333", "--role", "r", "--pcr0", "00", "--admin-arn", "a"],
-    ] {
-        let run = run_with(command, "").await;
-        assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{command:?}");
-        assert!(!run.stderr.is_empty());
-    }
-    for command in [&["--help"][..], &["--version"], &["keys", "generate", "--help"]] {
-        let run = run_with(command, "").await;
-        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{command:?}");
-        assert!(!run.stdout.is_empty());
-    }
 }
 
 /// Whoever has a parent and signerctl.
