@@ -40,9 +40,12 @@ impl KmsClient {
         self.channel.set_credentials(credentials);
     }
 
-    /// The keys that this client may use.
-    pub fn permitted_keys(&self) -> impl Iterator<Item = &KeyArn> {
-        self.permitted_keys.iter()
+    /// Whether a call would find credentials that have not expired, by this client's clock.
+    ///
+    /// # Errors
+    /// [`Error::CredentialsMissing`] or [`Error::CredentialsExpired`].
+    pub fn check_credentials(&self) -> Result<(), Error> {
+        self.channel.check_credentials()
     }
 
     pub(crate) fn channel(&self) -> &Channel {

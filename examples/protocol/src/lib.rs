@@ -3,6 +3,7 @@
 //! - [`record`]: record v1, the sealed unit a key is stored as, its header and its digest.
 //! - [`method`]: the typed requests of the enclave's parent port, with their limits.
 //! - [`code`]: the error codes those requests are answered with.
+//! - [`birth`] (feature `birth`): what a client checks of a new key when it does not trust the parent.
 //! - [`api`] (feature `api`): the bodies of the parent's HTTPS API.
 //! - [`client`] (feature `client`): the parent's HTTPS API from Rust.
 //!
@@ -11,6 +12,8 @@
 
 #[cfg(feature = "api")]
 pub mod api;
+#[cfg(feature = "birth")]
+pub mod birth;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod code;
