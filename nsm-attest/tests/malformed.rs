@@ -1,5 +1,4 @@
 //! Every defect of the format has its own name, also behind a good signature.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;

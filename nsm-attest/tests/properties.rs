@@ -1,5 +1,4 @@
 //! What holds for all documents: an independent reader agrees with the decoder, and encoding inverts decoding.
-#![cfg(feature = "sim")]
 
 mod support;
 

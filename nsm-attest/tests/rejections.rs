@@ -1,5 +1,4 @@
 //! Each check refuses what it is there for, and the order of the checks is the documented one.
-#![cfg(feature = "sim")]
 
 mod support;
 

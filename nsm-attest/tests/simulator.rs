@@ -1,5 +1,4 @@
 //! The simulator's documents verify, and its requests behave as the device's.
-#![cfg(feature = "sim")]
 
 mod support;
 
