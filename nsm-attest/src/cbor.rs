@@ -1,4 +1,5 @@
-//! The one place where this crate reads CBOR (RFC 8949).
+//! The one place where this crate reads CBOR (RFC 8949) of documents and user data, which may be anybody's. (Elsewhere
+//! `sim::Authority` reads what it stored itself, and AWS's driver the device's answers.)
 //!
 //! [`Reader::skip_item`] walks the bytes without allocating and refuses whatever exceeds the limits; only then does
 //! `serde_cbor` see them, so that swapping that library changes no limit. [`Item`] keeps duplicate keys, which maps

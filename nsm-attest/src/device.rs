@@ -50,6 +50,7 @@ mod tests {
     fn opening_fails_outside_an_enclave() {
         if !std::path::Path::new("/dev/nsm").exists() {
             assert_eq!(Device::open().map(drop), Err(NsmError::Unavailable));
+            assert!(NsmError::Unavailable.to_string().contains("only inside a Nitro Enclave"));
         }
     }
 }

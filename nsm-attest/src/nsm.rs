@@ -185,7 +185,8 @@ pub enum NsmError {
     /// The register is locked.
     #[error("the PCR is locked")]
     ReadOnlyIndex,
-    /// The device could not be opened: this process does not run inside an enclave, or may not use it.
-    #[error("/dev/nsm cannot be opened")]
+    /// The device could not be opened: this process does not run inside an enclave, or may not use it. AWS's driver
+    /// does not pass on the operating system's error.
+    #[error("/dev/nsm cannot be opened: it exists only inside a Nitro Enclave, and must be readable and writable")]
     Unavailable,
 }
