@@ -477,7 +477,8 @@ async fn keys_that_do_not_exist_are_not_found() {
     let world = World::new().await;
     let same_account = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-4000-8000-000000000000");
     let other_account = world.key.as_str().replace(ACCOUNT, "444455556666");
-    for arn in [same_account, other_account] {
+    let other_partition = world.key.as_str().replace("arn:aws:", "arn:aws-cn:");
+    for arn in [same_account, other_account, other_partition] {
         assert_eq!(code(world.admin.describe_key(&arn.parse().unwrap()).await), ServiceErrorCode::NotFound);
     }
 }

@@ -86,7 +86,7 @@ impl Service {
 
     fn describe_key(&self, caller: &Principal, request: &KeyRequest) -> Result<Value, Fault> {
         let keys = self.keys();
-        let key = self.find(&keys, &request.key_id)?;
+        let key = Self::find(&keys, &request.key_id)?;
         authorize(key, &Attempt::of("kms:DescribeKey", caller))?;
         Ok(json!({ "KeyMetadata": metadata(key) }))
     }
@@ -94,7 +94,7 @@ impl Service {
     fn get_key_policy(&self, caller: &Principal, request: &GetKeyPolicyRequest) -> Result<Value, Fault> {
         check_policy_name(request.policy_name.as_deref())?;
         let keys = self.keys();
-        let key = self.find(&keys, &request.key_id)?;
+        let key = Self::find(&keys, &request.key_id)?;
         authorize(key, &Attempt::of("kms:GetKeyPolicy", caller))?;
         Ok(json!({ "Policy": key.policy_text, "PolicyName": "default" }))
     }
@@ -103,7 +103,7 @@ impl Service {
         check_policy_name(request.policy_name.as_deref())?;
         let bypass = request.bypass_policy_lockout_safety_check;
         let mut keys = self.keys();
-        let key = self.find(&keys, &request.key_id)?;
+        let key = Self::find(&keys, &request.key_id)?;
         let attempt = Attempt { bypass: Some(bypass), ..Attempt::of("kms:PutKeyPolicy", caller) };
         authorize(key, &attempt)?;
         let arn = key.arn.clone();
@@ -119,7 +119,7 @@ impl Service {
         check_context(&request.encryption_context)?;
         let plaintext = Zeroizing::new(blob("Plaintext", &request.plaintext, MAX_PLAINTEXT_LEN)?);
         let keys = self.keys();
-        let key = self.find(&keys, &request.key_id)?;
+        let key = Self::find(&keys, &request.key_id)?;
         let attempt = Attempt { context: &request.encryption_context, ..Attempt::of("kms:Encrypt", caller) };
         authorize(key, &attempt)?;
         let sealed = key.encrypt(&plaintext, &request.encryption_context).map_err(|_| Fault::internal())?;
@@ -138,7 +138,7 @@ impl Service {
         let keys = self.keys();
         let made_under = keys.of_blob(&blob);
         let key = match &request.key_id {
-            Some(id) => self.find(&keys, id)?,
+            Some(id) => Self::find(&keys, id)?,
             None => made_under.ok_or_else(Fault::invalid_ciphertext)?,
         };
         let attempt = Attempt {
@@ -177,7 +177,7 @@ impl Service {
         };
         let recipient = self.verify_recipient(request.recipient.as_ref())?;
         let keys = self.keys();
-        let key = self.find(&keys, &request.key_id)?;
+        let key = Self::find(&keys, &request.key_id)?;
         let attempt = Attempt {
             context: &request.encryption_context,
             recipient: recipient.as_ref(),
@@ -209,14 +209,13 @@ impl Service {
         Ok(policy)
     }
 
-    fn find<'a>(&self, keys: &'a Keys, key_id: &str) -> Result<&'a Key, Fault> {
-        let id = match key_id.parse::<KeyArn>() {
-            Ok(arn) if arn.region() == self.region && arn.account() == self.account => arn.key_id().to_owned(),
-            Ok(_) => String::new(),
-            Err(_) => key_id.to_owned(),
+    fn find<'a>(keys: &'a Keys, key_id: &str) -> Result<&'a Key, Fault> {
+        let key = match key_id.parse::<KeyArn>() {
+            Ok(arn) => keys.get(arn.key_id()).filter(|key| key.arn == arn),
+            Err(_) => keys.get(key_id),
         };
         let shown: String = key_id.chars().take(256).collect();
-        keys.get(&id).ok_or_else(|| Fault::new("NotFoundException", format!("Key '{shown}' does not exist")))
+        key.ok_or_else(|| Fault::new("NotFoundException", format!("Key '{shown}' does not exist")))
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
