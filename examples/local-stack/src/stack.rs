@@ -120,6 +120,8 @@ impl Stack {
         let (policy, transaction) = (ground.file("policy.json"), ground.file("transaction.json"));
         std::fs::write(&policy, POLICY).context("cannot write the policy")?;
         std::fs::write(&transaction, REFERENCE_REQUEST).context("cannot write the transaction")?;
+        let root = ground.file("attestation-root.der");
+        std::fs::write(&root, &ground.attestation_root_der).context("cannot write the attestation root")?;
         let signerctl = format!(
             "cargo run --release -p signerctl -- --url https://localhost:{} --ca {}",
             self.parent.addr.port(),
@@ -127,7 +129,15 @@ impl Stack {
         );
         Ok([
             ("health", format!("{signerctl} health")),
-            ("a key", format!("{signerctl} keys generate --family eip155 --policy {}", policy.display())),
+            (
+                "a key",
+                format!(
+                    "{signerctl} keys generate --family eip155 --policy {} --pcr0 {} --trust-anchor {}",
+                    policy.display(),
+                    self.pcr0,
+                    root.display()
+                ),
+            ),
             ("a signature", format!("{signerctl} sign --key ID {}", transaction.display())),
         ])
     }

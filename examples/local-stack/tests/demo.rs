@@ -15,8 +15,8 @@ use tempfile::TempDir;
 #[test]
 fn the_demo_signs_and_refuses_and_leaves_nothing() {
     let folder = TempDir::new().unwrap();
-    let output = demo(folder.path()).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "{}", output.status);
+    let output = demo(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     assert_eq!(left_in(&folder), Vec::<String>::new());
 
     let stdout = String::from_utf8(output.stdout).unwrap();

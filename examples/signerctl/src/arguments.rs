@@ -86,6 +86,13 @@ pub(crate) enum KeysCommand {
         /// The key's policy (JSON); - for standard input.
         #[arg(long, value_name = "FILE")]
         policy: PathBuf,
+        /// PCR0 of an image that is trusted; may be repeated. The new key is then accepted only if an enclave of such
+        /// an image attests that it made this key, of this family, under this policy.
+        #[arg(long, value_name = "HEX")]
+        pcr0: Vec<PcrValue>,
+        /// Root of the attestation documents (PEM or DER) instead of AWS's, for a simulated enclave.
+        #[arg(long, value_name = "FILE", requires = "pcr0")]
+        trust_anchor: Option<PathBuf>,
     },
     /// List all keys.
     List,

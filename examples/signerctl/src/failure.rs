@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use signer_protocol::birth::BirthError;
 use signer_protocol::client::ClientError;
 use thiserror::Error;
 
@@ -12,6 +13,12 @@ use crate::key_policy::KeyPolicyError;
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
+    /// The parent says another address than the key has.
+    #[error("do not use this key: the parent says {actual}, the key's address is {expected}")]
+    Address { expected: String, actual: String },
+    /// The new key is not what was asked for.
+    #[error("do not use this key: {0}")]
+    Birth(#[from] BirthError),
     /// The parent did not do what was asked.
     #[error("{}", with_sources(.0))]
     Client(#[from] ClientError),
@@ -41,6 +48,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Address { .. } | Self::Birth(_) => REFUSED,
             Self::Client(error) => client_exit_code(error),
             Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
             Self::NoUrl => USAGE,

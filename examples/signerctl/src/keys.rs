@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::io::Read;
 
+use signer_protocol::birth::Asked;
 use signer_protocol::client::{KeyAnswer, KeyPage};
 use signer_protocol::record::MAX_POLICY_LEN;
 
 use crate::arguments::{KeysCommand, ParentArguments};
+use crate::birth;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -20,10 +22,17 @@ pub(crate) async fn execute(
 ) -> Result<(), Failure> {
     let client = service::client(parent)?;
     match command {
-        KeysCommand::Generate { family, policy } => {
+        KeysCommand::Generate { family, policy, pcr0, trust_anchor } => {
             let policy = files::read(&policy, stdin, MAX_POLICY_LEN as u64)?;
+            let anchor = birth::trust_anchor(trust_anchor.as_deref(), stdin)?;
             let key = client.create_key(&family, &policy).await?;
-            output.result(&key, || describe(&key))
+            let birth = if pcr0.is_empty() {
+                "not verified: give --pcr0 to know that the enclave made this key as asked"
+            } else {
+                birth::check(&key, &Asked { family: &family, policy: &policy }, &anchor, pcr0)?;
+                "verified: an enclave of this PCR0 made this key, of this family, under this policy"
+            };
+            output.result(&key, || format!("{}\nbirth          {birth}", describe(&key)))
         }
         KeysCommand::List => {
             let page = client.list_keys().await?;

@@ -22,6 +22,7 @@
 //! | 64 | wrong usage of the command line |
 
 mod arguments;
+mod birth;
 mod failure;
 mod files;
 pub mod key_policy;

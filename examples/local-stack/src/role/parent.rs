@@ -53,13 +53,16 @@ pub(super) async fn run() -> anyhow::Result<()> {
     );
     let kms = HostPort::new(&bootstrap.kms.ip().to_string(), bootstrap.kms.port())?;
     config.relays.push(RelayConfig { listen: bootstrap.kms_relay, target: kms });
-    let parent = Parent::start(config).await?;
+    let mut parent = Parent::start(config).await?;
     announce(&ParentReady {
         addr: parent.https_addr(),
         tls_root: hex::encode(cert.der()),
         certificate_pem: cert.pem(),
     })?;
-    released().await?;
+    let ended = tokio::select! {
+        released = released() => released,
+        error = parent.failed() => Err(error.into()),
+    };
     parent.shutdown().await;
-    Ok(())
+    ended
 }
