@@ -34,7 +34,7 @@ use futures_util::FutureExt as _;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
@@ -46,7 +46,6 @@ use crate::store::Store;
 /// Answers requests. Shared by all connections.
 pub(crate) struct Api {
     router: Router,
-    in_flight: Semaphore,
     request_timeout: Duration,
     /// Distinguishes the request ids of this process from those of others.
     id_prefix: String,
@@ -58,13 +57,13 @@ impl Api {
         let state = ApiState {
             enclave,
             store,
+            in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
             max_body_len: limits.max_body_len,
             body_timeout: timeouts.body,
             health_timeout: timeouts.health_interval,
         };
         Self {
             router: router(state),
-            in_flight: Semaphore::new(limits.max_in_flight),
             request_timeout: timeouts.request,
             id_prefix: format!("{id:016x}"),
             id_counter: AtomicU64::new(0),
@@ -94,15 +93,6 @@ impl Api {
     }
 
     async fn answer_or_problem(&self, mut request: Request<Body>, started: Instant) -> Response<Body> {
-        // A busy parent must not look like a dead one to whoever asks how it is.
-        let _permit = if request.uri().path() == HEALTH_PATH {
-            None
-        } else {
-            let Ok(permit) = self.in_flight.try_acquire() else {
-                return Problem::new(Kind::Overloaded, "too many requests are in progress").into();
-            };
-            Some(permit)
-        };
         let deadline = started + self.request_timeout;
         request.extensions_mut().insert(Deadline(deadline));
         let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
@@ -120,9 +110,19 @@ impl Api {
 struct ApiState {
     enclave: Arc<Enclave>,
     store: Store,
+    in_flight: Arc<Semaphore>,
     max_body_len: usize,
     body_timeout: Duration,
     health_timeout: Duration,
+}
+
+impl ApiState {
+    /// A place among the requests being worked on, until the permit is dropped. Health needs none: a busy parent must
+    /// not look like a dead one to whoever asks how it is.
+    fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let refused = |_| Problem::new(Kind::Overloaded, "too many requests are in progress");
+        self.in_flight.try_acquire().map_err(refused)
+    }
 }
 
 /// Until when a request must be answered.

@@ -89,12 +89,15 @@ pub struct RelayConfig {
 }
 
 /// How much is served at once; what is above waits or is refused.
+///
+/// Every connection may be sending a body, so bodies take up to `max_connections * max_body_len` bytes of memory: 1 GiB
+/// with the defaults. An instance with less to spare needs lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// HTTPS connections; further ones wait to be accepted.
     pub max_connections: usize,
-    /// Requests being worked on; further ones are refused with status 503.
+    /// Requests being worked on, counted from when their body has arrived; further ones are refused with status 503.
     pub max_in_flight: usize,
     /// Longest request body in bytes; a longer one is refused with status 413.
     pub max_body_len: usize,

@@ -158,6 +158,35 @@ async fn request_above_the_bound_is_503_with_retry_after_while_health_still_answ
 }
 
 #[tokio::test]
+async fn bodies_that_are_half_sent_take_no_place_from_a_request_that_is_whole() {
+    let harness = Harness::start_with(|config| config.limits.max_in_flight = 2).await;
+    let body = r#"{"family":"eip155","policy":{}}"#;
+    let head = format!(
+        "POST /v1/keys HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let (first_byte, rest) = body.split_at(1);
+    let mut halves = Vec::new();
+    for _ in 0..2 {
+        let mut half = RawConnection::open(&harness.tls, harness.parent.https_addr()).await;
+        half.send(head.as_bytes()).await.unwrap();
+        // Sent when the body is asked for, so its reading has begun.
+        assert!(half.read_head().await.starts_with("HTTP/1.1 100 "));
+        half.send(first_byte.as_bytes()).await.unwrap();
+        halves.push(half);
+    }
+    assert!(harness.client.create_key("eip155", POLICY).await.is_ok());
+    assert!(harness.client.list_keys().await.is_ok());
+    for mut half in halves {
+        half.send(rest.as_bytes()).await.unwrap();
+        let answer = half.read_to_end().await;
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    }
+    harness.shutdown().await;
+}
+
+#[tokio::test]
 async fn connections_above_the_bound_wait_for_a_place() {
     let harness = Harness::start_with(|config| config.limits.max_connections = 1).await;
     let addr = harness.parent.https_addr();

@@ -1,13 +1,17 @@
 //! Request bodies: bounded, timed, JSON objects.
+//!
+//! A request takes its place among those being worked on only when its body has arrived: callers that send half a body
+//! and wait then take no place from others. What bounds the bodies still being read is the number of connections, each
+//! of which reads one at a time: `max_connections * max_body_len` bytes.
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Request};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use tokio::sync::SemaphorePermit;
 
 use super::ApiState;
 use super::problem::{Kind, Problem};
@@ -21,22 +25,45 @@ pub(super) enum Untyped {
     Json,
 }
 
-/// Reads a JSON body. A length above the limit is refused before any of the body is read, if it is announced, and
-/// otherwise when the limit is passed.
-pub(super) async fn read(request: Request<Body>, untyped: Untyped, state: &ApiState) -> Result<Bytes, Problem> {
+/// Reads a JSON body, and then takes a place among the requests being worked on, to be held until the answer. A length
+/// above the limit is refused before any of the body is read, if it is announced, and otherwise when the limit is
+/// passed.
+pub(super) async fn read(
+    request: Request<Body>,
+    untyped: Untyped,
+    state: &ApiState,
+) -> Result<(Vec<u8>, SemaphorePermit<'_>), Problem> {
     check_content_type(request.headers(), untyped)?;
     let max = state.max_body_len;
     let too_long = || Problem::new(Kind::BodyTooLong, format!("the limit is {max} bytes"));
     if announced_len(request.headers()).is_some_and(|len| len > max as u64) {
         return Err(too_long());
     }
-    let body = Limited::new(request.into_body(), max).collect();
-    match tokio::time::timeout(state.body_timeout, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+    match tokio::time::timeout(state.body_timeout, collect(request.into_body(), max)).await {
+        Ok(Ok(Some(body))) => Ok((body, state.admit()?)),
+        Ok(Ok(None)) => Err(too_long()),
         Ok(Err(_)) => Err(Problem::new(Kind::MalformedRequest, "the body ended early or is not framed correctly")),
         Err(_) => Err(Problem::new(Kind::BodyTimeout, format!("it may take {:?}", state.body_timeout))),
     }
+}
+
+/// The whole body, unless it is longer than `max`. It is held as one piece that never has room for more than `max`: a
+/// list of its chunks could be many times as large as what is in them, since each may be a single byte.
+async fn collect(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue }; // trailers
+        let needed = bytes.len().saturating_add(data.len());
+        if needed > max {
+            return Ok(None);
+        }
+        if needed > bytes.capacity() {
+            let room = needed.max(bytes.capacity() * 2).min(max);
+            bytes.reserve_exact(room - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Some(bytes))
 }
 
 /// Decodes a JSON object. Unknown, missing and repeated fields are errors, which `T` sees to.
@@ -104,6 +131,20 @@ mod tests {
         for bad in ["text/plain", "application/jsonp", "application/json; charset=latin1", "", "json"] {
             assert!(!is_json(bad), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn body_in_chunks_of_one_byte_is_collected_up_to_the_limit_and_never_has_room_for_more() {
+        let of = |len: usize| {
+            let chunks = (0..len).map(|_| Ok::<_, std::convert::Infallible>("x"));
+            Body::from_stream(futures_util::stream::iter(chunks))
+        };
+        for len in [0, 1, 99, 100] {
+            let body = collect(of(len), 100).await.unwrap().unwrap();
+            assert_eq!(body.len(), len);
+            assert!(body.capacity() <= 100, "{}", body.capacity());
+        }
+        assert_eq!(collect(of(101), 100).await.unwrap(), None);
     }
 
     #[test]

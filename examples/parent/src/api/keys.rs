@@ -24,7 +24,7 @@ pub(super) async fn create(
     Extension(Deadline(deadline)): Extension<Deadline>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
-    let json_body = body::read(request, Untyped::Refused, &state).await?;
+    let (json_body, _permit) = body::read(request, Untyped::Refused, &state).await?;
     let CreateKeyBody { family, policy } = body::decode(&json_body)?;
     check_family(&family)?;
     let policy = body::object("policy", policy)?;
@@ -75,6 +75,7 @@ async fn describe(
 
 /// Lists keys, a page at a time, without their long fields. One that cannot be read does not hide the others.
 pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
+    let _permit = state.admit()?;
     let (after, limit) = page_of(query.as_deref().unwrap_or(""))?;
     let page = state.store.list(after, limit).await?;
     let mut answer = KeyPage { keys: Vec::new(), unreadable: Vec::new(), next: page.next };
@@ -92,6 +93,7 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 
 /// Shows one key.
 pub(super) async fn show(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Response<Body>, Problem> {
+    let _permit = state.admit()?;
     let key = stored_key(&state, &id).await?;
     Ok(json(StatusCode::OK, &full(key)))
 }

@@ -30,7 +30,7 @@ pub(super) async fn sign(
     Extension(Deadline(deadline)): Extension<Deadline>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
-    let json_body = body::read(request, Untyped::Json, &state).await?;
+    let (json_body, _permit) = body::read(request, Untyped::Json, &state).await?;
     let ReferenceBody { transaction_payload, secret_id } = body::decode(&json_body)?;
     let payload = body::object("transaction_payload", transaction_payload)?.to_vec();
     if secret_id.parse::<KeyId>().is_err() {

@@ -22,7 +22,7 @@ pub(super) async fn sign(
     Path(id): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
-    let json_body = body::read(request, Untyped::Refused, &state).await?;
+    let (json_body, _permit) = body::read(request, Untyped::Refused, &state).await?;
     let SignBody { encoding, transaction, chain_id } = body::decode(&json_body)?;
     if let Some(chain_id) = &chain_id {
         body::at_most("chain_id", chain_id.len(), MAX_CHAIN_ID_LEN)?;
