@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use signer_protocol::KeyId;
+use signer_protocol::method::KeyDescription;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use self::directory::DirectoryStore;
 pub(crate) use self::stored_key::StoredKey;
@@ -23,6 +25,7 @@ use crate::config::StoreConfig;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     kind: Kind,
+    workers: Workers,
 }
 
 /// The kinds of store. One more is one more variant here and in [`StoreConfig`]; callers do not change.
@@ -40,8 +43,9 @@ impl Store {
         match config {
             StoreConfig::Directory(path) => {
                 let path = path.clone();
-                let store = blocking(move || DirectoryStore::open(path)).await?;
-                Ok(Self { kind: Kind::Directory(Arc::new(store)) })
+                let workers = Workers::new(MAX_WORKERS);
+                let store = workers.run(move || DirectoryStore::open(path)).await?;
+                Ok(Self { kind: Kind::Directory(Arc::new(store)), workers })
             }
         }
     }
@@ -54,7 +58,7 @@ impl Store {
         match &self.kind {
             Kind::Directory(store) => {
                 let store = Arc::clone(store);
-                blocking(move || store.create(&key)).await
+                self.workers.run(move || store.create(&key)).await
             }
         }
     }
@@ -67,12 +71,12 @@ impl Store {
         match &self.kind {
             Kind::Directory(store) => {
                 let store = Arc::clone(store);
-                blocking(move || store.read(id)).await
+                self.workers.run(move || store.read(id)).await
             }
         }
     }
 
-    /// At most `limit` keys in the order of their ids, starting behind `after`. One that cannot be read takes its
+    /// Descriptions of at most `limit` keys in the order of their ids, starting behind `after`. One that cannot be read takes its
     /// place among them as an error.
     ///
     /// # Errors
@@ -81,17 +85,17 @@ impl Store {
         match &self.kind {
             Kind::Directory(store) => {
                 let store = Arc::clone(store);
-                blocking(move || store.list(after, limit)).await
+                self.workers.run(move || store.list(after, limit)).await
             }
         }
     }
 }
 
-/// Some keys of a store.
+/// Some keys of a store, without their documents and records.
 #[derive(Debug)]
 pub(crate) struct Page {
     /// Keys in the order of their ids, readable or not.
-    pub(crate) keys: Vec<(KeyId, Result<StoredKey, StoreError>)>,
+    pub(crate) keys: Vec<(KeyId, Result<KeyDescription, StoreError>)>,
     /// Behind which id the next page starts, if there is one.
     pub(crate) next: Option<KeyId>,
 }
@@ -151,15 +155,74 @@ pub enum StoreError {
     ShuttingDown,
 }
 
-/// Runs file system work where it may block. It runs to its end even if nobody waits for it any more.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(StoreError::ShuttingDown),
-        },
+/// Runs file system work where it may block, a few pieces at once.
+///
+/// A piece that has begun runs to its end even if nobody waits for it any more, and keeps its place until then: callers
+/// that ask and go away leave no more work behind than there are places.
+#[derive(Clone, Debug)]
+struct Workers {
+    places: Arc<Semaphore>,
+}
+
+impl Workers {
+    fn new(places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)) }
+    }
+
+    /// Waits for a place, for as long as the caller has time, and then for the work.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
+        let work = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        match work.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::ShuttingDown),
+            },
+        }
+    }
+}
+
+/// More would gain nothing from one disk, and each holds a record or a page of descriptions.
+const MAX_WORKERS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_keeps_its_place_until_it_ends() {
+        let workers = Workers::new(1);
+        let (begun, has_begun) = oneshot::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let workers = workers.clone();
+            async move {
+                let work = move || {
+                    begun.send(()).unwrap();
+                    may_end.recv().unwrap();
+                    Ok(())
+                };
+                workers.run(work).await
+            }
+        });
+        has_begun.await.unwrap();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert!(workers.run(|| Ok(())).now_or_never().is_none());
+        assert_eq!(workers.places.available_permits(), 0);
+        end.send(()).unwrap();
+        workers.run(|| Ok(())).await.unwrap();
     }
 }

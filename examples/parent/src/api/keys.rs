@@ -81,7 +81,7 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
     let mut answer = KeyPage { keys: Vec::new(), unreadable: Vec::new(), next: page.next };
     for (id, key) in page.keys {
         match key {
-            Ok(key) => answer.keys.push(key.description.into()),
+            Ok(description) => answer.keys.push(description.into()),
             Err(error) => {
                 tracing::error!(key_id = %id, %error, "a stored key cannot be read");
                 answer.unreadable.push(UnreadableKey { id, detail: unreadable_detail(&error) });
