@@ -17,6 +17,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::permissions::mode_open_to_others;
+
 /// Where credentials come from.
 #[non_exhaustive]
 pub enum CredentialsSource {
@@ -25,7 +27,7 @@ pub enum CredentialsSource {
     Environment,
     /// A file in the format of an AWS credential process:
     /// `{"Version": 1, "AccessKeyId": …, "SecretAccessKey": …, "SessionToken": …, "Expiration": RFC 3339}`.
-    /// It is read again whenever credentials are pushed, so another program may renew it.
+    /// It is read again whenever credentials are pushed, so another program may renew it. Only its owner may read it.
     File(PathBuf),
     /// These.
     Fixed(AwsCredentials),
@@ -107,6 +109,14 @@ pub enum CredentialsError {
         /// The variable.
         name: &'static str,
     },
+    /// Group or others may read or change the file.
+    #[error("the credentials file {} has mode {mode:03o}; it must be 600 or 400", path.display())]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// A file that cannot be read.
     #[error("cannot read the credentials file {}: {source}", path.display())]
     Unreadable {
@@ -142,9 +152,13 @@ fn from_environment(
 
 fn from_file(path: &PathBuf) -> Result<AwsCredentials, CredentialsError> {
     let unreadable = |source| CredentialsError::Unreadable { path: path.clone(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    if let Some(mode) = mode_open_to_others(&file).map_err(unreadable)? {
+        return Err(CredentialsError::OpenToOthers { path: path.clone(), mode });
+    }
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_LEN + 1));
     let max = MAX_FILE_LEN as u64;
-    File::open(path).map_err(unreadable)?.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > MAX_FILE_LEN {
         return Err(CredentialsError::FileTooLong { path: path.clone(), max });
     }
@@ -194,7 +208,9 @@ const MAX_FILE_LEN: usize = 32 * 1024;
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::fs::{self, Permissions};
     use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -215,6 +231,23 @@ mod tests {
         assert_eq!(credentials.access_key_id, "AKIAIOSFODNN7EXAMPLE");
         assert_eq!(credentials.session_token.as_deref(), Some("fake-token-for-tests"));
         assert_eq!(credentials.expires_at_ms, Some(1_795_356_000_000));
+    }
+
+    #[test]
+    fn file_that_group_or_others_may_read_is_refused_with_the_mode_wanted() {
+        let content = r#"{"Version":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"fake-secret-for-tests"}"#;
+        let (file, source) = file(content);
+        for mode in [0o640, 0o604, 0o620, 0o444] {
+            fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
+            let error = source.load().unwrap_err();
+            assert!(matches!(error, CredentialsError::OpenToOthers { mode: found, .. } if found == mode), "{error}");
+            let message = error.to_string();
+            assert!(message.contains(file.path().to_str().unwrap()) && message.contains("600"), "{message}");
+        }
+        for mode in [0o600, 0o400] {
+            fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
+            assert!(source.load().is_ok(), "{mode:o}");
+        }
     }
 
     #[test]

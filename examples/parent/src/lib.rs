@@ -40,6 +40,7 @@ mod api;
 mod config;
 mod credentials;
 mod enclave;
+mod permissions;
 mod relays;
 mod server;
 mod start;

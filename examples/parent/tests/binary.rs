@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::support::{FakeEnclave, TestTls, in_time};
+use crate::support::{FakeEnclave, TestTls, in_time, write_private};
 
 #[tokio::test]
 async fn binary_serves_until_it_is_told_to_stop() {
@@ -19,7 +19,7 @@ async fn binary_serves_until_it_is_told_to_stop() {
         let path = |name: &str| dir.path().join(name);
         let tls = TestTls::generate();
         std::fs::write(path("chain.pem"), &tls.certificate_pem).unwrap();
-        std::fs::write(path("key.pem"), &tls.key_pem).unwrap();
+        write_private(&path("key.pem"), &tls.key_pem);
         let config = json!({
             "listen": "127.0.0.1:0",
             "tls": {"certificate_chain": path("chain.pem"), "private_key": path("key.pem")},

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use parent::{Config, ConfigError, StoreConfig};
 use serde_json::{Value, json};
 use vsock_rpc::Addr;
 
-use crate::support::TestTls;
+use crate::support::{TestTls, write_private};
 
 #[test]
 fn smallest_file_gets_the_documented_defaults() {
@@ -58,9 +60,10 @@ fn refusal_names_the_field_and_its_limits() {
         (json!({"tls": {"certificate_chain": "a", "private_key": "/b"}}), "tls.certificate_chain"),
         (json!({"extra": 1}), "unknown field `extra`"),
         (json!({"limits": {"extra": 1}}), "unknown field `extra`"),
-        (json!({"listen": "localhost"}), "socket address"),
-        (json!({"enclave": "vsock:16"}), "port"),
-        (json!({"relays": [{"listen": "vsock:3:8000", "target": "kms"}]}), "port"),
+        (json!({"listen": "localhost"}), "field listen: \"localhost\" is not an address"),
+        (json!({"enclave": "vsock:16"}), "field enclave: \"vsock:16\""),
+        (json!({"relays": [{"listen": "vsock:3:8000", "target": "kms"}]}), "field relays[0].target: \"kms\""),
+        (json!({"relays": [{"listen": "vsock", "target": "kms:443"}]}), "field relays[0].listen: \"vsock\""),
         (json!({"credentials": "instance"}), "unknown variant `instance`"),
     ] {
         let changed = parse(|document| {
@@ -93,11 +96,26 @@ fn files_that_are_missing_too_long_or_not_pem_are_named() {
     assert!(matches!(Config::from_file(&path), Err(ConfigError::Malformed { .. })));
 
     let empty = dir.path().join("empty.pem");
-    std::fs::write(&empty, "").unwrap();
+    write_private(&empty, "");
     let refused = parse(|document| document["tls"]["certificate_chain"] = json!(empty)).unwrap_err();
     assert!(matches!(refused, ConfigError::MalformedPem { field: "tls.certificate_chain", .. }), "{refused}");
     let refused = parse(|document| document["tls"]["private_key"] = json!(empty)).unwrap_err();
     assert!(matches!(refused, ConfigError::MalformedPem { field: "tls.private_key", .. }), "{refused}");
+}
+
+#[test]
+fn private_key_that_group_or_others_may_read_is_refused_with_the_mode_wanted() {
+    for mode in [0o640, 0o604, 0o644] {
+        let mut named = String::new();
+        let refused = parse(|document| {
+            document["tls"]["private_key"].as_str().unwrap().clone_into(&mut named);
+            std::fs::set_permissions(&named, Permissions::from_mode(mode)).unwrap();
+        });
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ConfigError::OpenToOthers { mode: found, .. } if found == mode), "{error}");
+        let message = error.to_string();
+        assert!(message.contains(&named) && message.contains("600"), "{message}");
+    }
 }
 
 #[test]
@@ -114,7 +132,7 @@ fn parse(change: impl FnOnce(&mut Value)) -> Result<Config, ConfigError> {
     let tls = TestTls::generate();
     let (chain, key) = (dir.path().join("chain.pem"), dir.path().join("key.pem"));
     std::fs::write(&chain, &tls.certificate_pem).unwrap();
-    std::fs::write(&key, &tls.key_pem).unwrap();
+    write_private(&key, &tls.key_pem);
     let mut document = json!({
         "listen": "0.0.0.0:443",
         "tls": {"certificate_chain": chain, "private_key": key},

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,14 +10,14 @@ use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use thiserror::Error;
 use vsock_rpc::Addr;
-use vsock_rpc::transport::HostPort;
 use zeroize::Zeroizing;
 
 use super::{Config, Limits, RelayConfig, StoreConfig, Timeouts, TlsIdentity};
 use crate::credentials::CredentialsSource;
+use crate::permissions::mode_open_to_others;
 
 impl Config {
     /// Reads a configuration file and the certificate and key files that it names.
@@ -26,7 +25,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the file, and the field with its limits.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = read_bounded(path, MAX_FILE_LEN)?;
+        let bytes = read_bounded(path, open(path)?, MAX_FILE_LEN)?;
         let malformed = |source| ConfigError::Malformed { path: path.to_owned(), source };
         let document: Document = serde_json::from_slice(&bytes).map_err(malformed)?;
         document.resolve()
@@ -65,6 +64,16 @@ pub enum ConfigError {
         /// Which field, and where.
         source: serde_json::Error,
     },
+    /// An address that cannot be understood.
+    #[error("configuration field {field}: {value:?} is not an address: {detail}")]
+    MalformedAddress {
+        /// The field, with the objects around it.
+        field: String,
+        /// The value found.
+        value: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// A PEM file without what it should hold.
     #[error("configuration field {field}: {} holds no usable PEM: {detail}", path.display())]
     MalformedPem {
@@ -74,6 +83,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong.
         detail: String,
+    },
+    /// Group or others may read or change the file of a private key.
+    #[error("{} has mode {mode:03o}; a private key's file must have mode 600 or 400", path.display())]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// A path that is not absolute would depend on where the parent is started.
     #[error("configuration field {field}: {} is not an absolute path", path.display())]
@@ -103,10 +120,10 @@ pub enum ConfigError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    listen: SocketAddr,
+    listen: String,
     tls: TlsFiles,
     #[serde(default)]
-    enclave: Option<Addr>,
+    enclave: Option<String>,
     store: StoreDocument,
     credentials: CredentialsDocument,
     #[serde(default)]
@@ -140,9 +157,8 @@ enum CredentialsDocument {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RelayDocument {
-    listen: Addr,
-    #[serde(deserialize_with = "from_text")]
-    target: HostPort,
+    listen: String,
+    target: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -174,9 +190,9 @@ impl Document {
             CredentialsDocument::File(path) => CredentialsSource::File(absolute("credentials.file", path)?),
         };
         let mut config = Config::new(
-            self.listen,
+            address("listen", self.listen)?,
             self.tls.read()?,
-            self.enclave.unwrap_or(Config::DEFAULT_ENCLAVE),
+            self.enclave.map_or(Ok(Config::DEFAULT_ENCLAVE), |enclave| address("enclave", enclave))?,
             StoreConfig::Directory(absolute("store.directory", directory)?),
             credentials,
         );
@@ -190,7 +206,7 @@ impl Document {
 impl TlsFiles {
     fn read(self) -> Result<TlsIdentity, ConfigError> {
         let path = absolute("tls.certificate_chain", self.certificate_chain)?;
-        let pem = read_bounded(&path, MAX_PEM_LEN)?;
+        let pem = read_bounded(&path, open(&path)?, MAX_PEM_LEN)?;
         let certificate_chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<_, _>>()
             .map_err(|error| malformed_pem("tls.certificate_chain", &path, error))?;
@@ -198,7 +214,7 @@ impl TlsFiles {
             return Err(malformed_pem("tls.certificate_chain", &path, "it has no certificate"));
         }
         let path = absolute("tls.private_key", self.private_key)?;
-        let private_key = PrivateKeyDer::from_pem_slice(&read_bounded(&path, MAX_PEM_LEN)?)
+        let private_key = PrivateKeyDer::from_pem_slice(&read_bounded(&path, open_private(&path)?, MAX_PEM_LEN)?)
             .map_err(|error| malformed_pem("tls.private_key", &path, error))?;
         Ok(TlsIdentity { certificate_chain, private_key })
     }
@@ -246,7 +262,9 @@ impl TimeoutsDocument {
 fn relays(documents: Vec<RelayDocument>) -> Result<Vec<RelayConfig>, ConfigError> {
     in_range("relays (count)", Some(documents.len() as u64), 0..=MAX_RELAYS)?;
     let mut relays: Vec<RelayConfig> = Vec::with_capacity(documents.len());
-    for RelayDocument { listen, target } in documents {
+    for (index, RelayDocument { listen, target }) in documents.into_iter().enumerate() {
+        let listen = address(format!("relays[{index}].listen"), listen)?;
+        let target = address(format!("relays[{index}].target"), target)?;
         if relays.iter().any(|relay| relay.listen == listen) {
             return Err(ConfigError::RepeatedRelay { listen });
         }
@@ -255,9 +273,12 @@ fn relays(documents: Vec<RelayDocument>) -> Result<Vec<RelayConfig>, ConfigError
     Ok(relays)
 }
 
-/// A value that is written as a string.
-fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+/// An address of any kind. Parsed here and not by serde, whose message would lack the field's name.
+fn address<T: FromStr<Err: fmt::Display>>(field: impl Into<String>, value: String) -> Result<T, ConfigError> {
+    value.parse().map_err(|error: T::Err| {
+        let detail = error.to_string();
+        ConfigError::MalformedAddress { field: field.into(), value, detail }
+    })
 }
 
 /// A value, if there is one, that is within its limits.
@@ -278,14 +299,30 @@ fn malformed_pem(field: &'static str, path: &Path, detail: impl ToString) -> Con
     ConfigError::MalformedPem { field, path: path.to_owned(), detail: detail.to_string() }
 }
 
+fn open(path: &Path) -> Result<File, ConfigError> {
+    File::open(path).map_err(unreadable(path))
+}
+
+/// Opens a file that only its owner may read.
+fn open_private(path: &Path) -> Result<File, ConfigError> {
+    let file = open(path)?;
+    match mode_open_to_others(&file).map_err(unreadable(path))? {
+        Some(mode) => Err(ConfigError::OpenToOthers { path: path.to_owned(), mode }),
+        None => Ok(file),
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ConfigError {
+    let path = path.to_owned();
+    move |source| ConfigError::Unreadable { path, source }
+}
+
 /// Reads a whole file of at most `max` bytes. Wiped when dropped: one of them is a private key.
-fn read_bounded(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+fn read_bounded(path: &Path, file: File, max: usize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     // Room for everything at once, so that growing leaves no copy of a key behind.
     let room = max + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(room as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(room as u64).read_to_end(&mut bytes).map_err(unreadable(path))?;
     if bytes.len() > max {
         return Err(ConfigError::FileTooLong { path: path.to_owned(), max: max as u64 });
     }

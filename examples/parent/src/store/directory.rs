@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -15,6 +15,7 @@ use signer_protocol::KeyId;
 
 use super::stored_key::{MAX_FILE_LEN, StoredKey};
 use super::{Page, StoreError};
+use crate::permissions::mode_open_to_others;
 
 /// An open directory, which no other process opens as a store meanwhile.
 #[derive(Debug)]
@@ -28,8 +29,7 @@ impl DirectoryStore {
     pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(io_error("make", &path))?;
         let directory = File::open(&path).map_err(io_error("open", &path))?;
-        let mode = directory.metadata().map_err(io_error("examine", &path))?.mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = mode_open_to_others(&directory).map_err(io_error("examine", &path))? {
             return Err(StoreError::OpenToOthers { path, mode });
         }
         match directory.try_lock() {

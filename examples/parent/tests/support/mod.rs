@@ -5,8 +5,11 @@
 pub mod fake_enclave;
 pub mod raw;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parent::{Config, CredentialsSource, Parent, StoreConfig, TlsIdentity};
@@ -114,6 +117,12 @@ impl TestTls {
     pub fn client(&self, addr: SocketAddr) -> ParentClient {
         ParentClient::builder(addr.to_string(), "localhost").roots([self.root.clone()]).build().unwrap()
     }
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &Path, content: &str) {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(content.as_bytes()).unwrap();
 }
 
 /// What `future` gives. A test that would wait forever fails instead, and says what for.
