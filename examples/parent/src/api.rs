@@ -1,17 +1,4 @@
-//! The HTTPS API.
-//!
-//! | request | answer | errors of its own |
-//! |---|---|---|
-//! | `POST /` | the reference system's: 200 `{transaction_signed, transaction_hash}` | as for signing |
-//! | `POST /v1/keys` | 201, the key, with its birth document and record | 403, 422 |
-//! | `GET /v1/keys?after=ID&limit=N` | 200 `{keys, unreadable, next}` | 422 |
-//! | `GET /v1/keys/{id}` | 200, the key, with its birth document and record | 404 |
-//! | `POST /v1/keys/{id}/sign` | 200 `{signed_transaction, transaction_id, summary, rule}` | 403, 404, 422 |
-//! | `GET /healthz` | 200 | 503 |
-//!
-//! Every error is a problem document (RFC 9457); [`problem`] lists them. A body is JSON with
-//! `Content-Type: application/json`; only `POST /` also takes a request without that header, because the reference
-//! system's own client sends none.
+//! The HTTPS API; the crate's documentation lists its routes, fields and problems.
 //!
 //! Transactions and policies pass through as the bytes that the caller wrote: what the enclave decodes is what it signs.
 

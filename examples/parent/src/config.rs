@@ -3,6 +3,7 @@
 //! The binary reads a [`Config`] from a file ([`Config::from_file`]); a program that embeds the parent makes one in
 //! memory ([`Config::new`]) and changes the fields it needs.
 
+mod error;
 mod file;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use vsock_rpc::Addr;
 use vsock_rpc::transport::HostPort;
 
-pub use self::file::ConfigError;
+pub use self::error::ConfigError;
 use crate::credentials::CredentialsSource;
 
 /// Everything a parent is started with.
