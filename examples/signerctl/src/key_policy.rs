@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | a role of the parent instance | Decrypt, GenerateDataKey | the request carries an attestation document of a listed image, and the encryption context says `purpose=record-v1` |
 //! | an administrator | look after the key, change this policy | never use the key for data |
-//! | everyone | not Encrypt, ReEncrypt or CreateGrant; not Decrypt or GenerateDataKey without attestation | |
+//! | everyone | not Encrypt, ReEncrypt or CreateGrant; not Decrypt or GenerateDataKey without attestation of a listed image | |
 //!
 //! The denials repeat what is not allowed anyway: they hold against grants, and against statements that are added later.
 //! Without Encrypt, ReEncrypt and unattested data keys nobody can forge a record outside an enclave.
@@ -86,6 +86,12 @@ pub enum KeyPolicyError {
         /// Length found, in bytes.
         actual: usize,
     },
+    /// A parent's role that administers the key could admit an image of its own.
+    #[error("{arn:?} is both a role of a parent and an administrator: it could admit an image of its own")]
+    SamePrincipal {
+        /// The principal.
+        arn: String,
+    },
     /// An ARN that names no principal of the account which fits.
     #[error("{actual:?} is not {expected} of account {account}")]
     Principal {
@@ -119,6 +125,9 @@ fn policy(input: &KeyPolicyInput<'_>) -> Result<Value, KeyPolicyError> {
     let administrators = checked("administrators", administrators, |arn| {
         check_principal(arn, account, "a role, a user or root", &["role/", "user/", "root"])
     })?;
+    if let Some(arn) = roles.iter().find(|role| administrators.contains(role)) {
+        return Err(KeyPolicyError::SamePrincipal { arn: (*arn).to_owned() });
+    }
     Ok(json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -148,12 +157,13 @@ fn policy(input: &KeyPolicyInput<'_>) -> Result<Value, KeyPolicyError> {
                 "Resource": "*",
             },
             {
-                "Sid": "NothingWithoutAttestation",
+                "Sid": "OnlyListedImages",
                 "Effect": "Deny",
                 "Principal": {"AWS": "*"},
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
                 "Resource": "*",
-                "Condition": {"Null": {IMAGE: "true"}},
+                // A negated operator also matches where the key is absent: requests without attestation are denied too.
+                "Condition": {"StringNotEqualsIgnoreCase": {IMAGE: images}},
             },
         ],
     }))
@@ -324,6 +334,7 @@ mod tests {
             let refused = rendered(ACCOUNT, bad, &good, ADMINISTRATOR);
             assert!(matches!(refused, Err(KeyPolicyError::Principal { .. })), "{bad}");
         }
+        assert!(matches!(rendered(ACCOUNT, ROLE, &good, ROLE), Err(KeyPolicyError::SamePrincipal { .. })));
         for bad in ["*", "arn:aws:iam::111122223333:rootless", "arn:aws:iam::111122223333:group/admins"] {
             let refused = rendered(ACCOUNT, ROLE, &good, bad);
             assert!(matches!(refused, Err(KeyPolicyError::Principal { .. })), "{bad}");

@@ -11,7 +11,8 @@
 //! | `key-policy render …` | prints the policy for the KMS key of an enclave ([`key_policy`]) |
 //!
 //! Those that talk to a parent take `--url https://host[:port]` and `--ca FILE.pem`; TLS is always verified.
-//! With `--json`, standard output is one JSON object, `{"error": …}` if the command failed.
+//! With `--json`, standard output is one JSON object, `{"error": …}` if the command failed. A command line that cannot be
+//! parsed is reported on standard error only.
 //!
 //! | exit code | meaning |
 //! |---|---|

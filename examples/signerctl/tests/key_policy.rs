@@ -57,6 +57,30 @@ async fn nobody_uses_the_key_without_attestation_or_forges_a_record() {
 }
 
 #[tokio::test]
+async fn denials_hold_against_a_later_statement_that_allows_everything() {
+    let world = World::start().await;
+    let record = context("record-v1");
+    let made = world.enclave(b"signer").generate_data_key(generate(&world.key, &record)).await.unwrap();
+    let rendered = world.administrator.get_key_policy(&world.key).await.unwrap();
+    let mut policy: serde_json::Value = serde_json::from_str(&rendered).unwrap();
+    let everything = serde_json::json!({
+        "Sid": "Later", "Effect": "Allow", "Principal": {"AWS": [ROLE, ADMINISTRATOR]}, "Action": "kms:*", "Resource": "*"
+    });
+    policy["Statement"].as_array_mut().unwrap().push(everything);
+    world.administrator.put_key_policy(&world.key, &policy.to_string()).await.unwrap();
+    for caller in [&world.administrator, &world.parent] {
+        assert_denied_explicitly(caller.generate_data_key_without_recipient(&world.key, &record).await);
+        assert_denied_explicitly(caller.decrypt_without_recipient(&world.key, &made.ciphertext_blob, &record).await);
+        assert_denied_explicitly(caller.encrypt(&world.key, b"forged", &record).await);
+    }
+    let stranger = world.enclave(b"another program");
+    assert_denied_explicitly(stranger.generate_data_key(generate(&world.key, &record)).await);
+    assert_denied_explicitly(stranger.decrypt(decrypt(&world.key, &made.ciphertext_blob, &record)).await);
+    world.enclave(b"signer").decrypt(decrypt(&world.key, &made.ciphertext_blob, &record)).await.unwrap();
+    world.kms.shutdown().await;
+}
+
+#[tokio::test]
 async fn administrator_keeps_the_policy_in_hand_and_the_parent_does_not_get_it() {
     let world = World::start().await;
     let policy = world.administrator.get_key_policy(&world.key).await.unwrap();
@@ -136,6 +160,15 @@ fn credentials(id: &str) -> Credentials {
 
 fn context(purpose: &str) -> BTreeMap<String, String> {
     BTreeMap::from([("purpose".to_owned(), purpose.to_owned())])
+}
+
+/// Denied by a Deny statement: not merely for want of an Allow.
+#[track_caller]
+fn assert_denied_explicitly<T: std::fmt::Debug>(result: Result<T, Error>) {
+    match result.unwrap_err() {
+        Error::Service(error) => assert!(error.message().contains("explicit deny"), "{error}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[track_caller]
