@@ -41,7 +41,7 @@ pub enum ServiceError {
         actual: usize,
     },
     /// The policy of a new key cannot be read.
-    #[error("policy: {0}")]
+    #[error(transparent)]
     MalformedPolicy(PolicyError),
     /// Not a record v1.
     #[error(transparent)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use enclave::{Configuration, RelayTransport, boot, serve};
 use kms_enclave_client::TlsRoots;
 use nsm_attest::Device;
@@ -16,6 +16,7 @@ const CONFIGURATION: &str = "/etc/nitro-signer/enclave.json";
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().json().with_target(false).init();
     let path = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(CONFIGURATION), PathBuf::from);
+    ensure!(!path.to_string_lossy().starts_with('-'), "usage: enclave [CONFIGURATION], {CONFIGURATION} by default");
     let json = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let configuration = Configuration::from_json(&json)?;
     let transport = Arc::new(RelayTransport::new(configuration.kms.relay.clone()));
