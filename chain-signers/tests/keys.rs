@@ -111,6 +111,10 @@ fn refuses_public_keys_that_are_no_point_or_not_its_one_encoding() {
     // x = 5 is on no point of secp256k1.
     let no_point = format!("02{:0>64}", "5");
     assert_eq!(refused(Curve::Secp256k1, &no_point), invalid(Curve::Secp256k1));
+    // Tag 5 is a second spelling of a point of 33 bytes.
+    let mut compact = secp256k1(&"11".repeat(32)).verifying_key().to_bytes();
+    compact[0] = 5;
+    assert_eq!(refused(Curve::Secp256k1, &hex::encode(compact)), invalid(Curve::Secp256k1));
     let uncompressed = secp256k1(&"11".repeat(32)).verifying_key().to_uncompressed_bytes().unwrap();
     let length = KeyError::Length { what: "a public key", expected: 33, actual: 65 };
     assert_eq!(VerifyingKey::from_bytes(Curve::Secp256k1, &uncompressed), Err(length));

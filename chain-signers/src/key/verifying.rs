@@ -41,7 +41,7 @@ impl VerifyingKey {
             return Err(KeyError::Length { what: "a public key", expected, actual: bytes.len() });
         }
         match curve {
-            Curve::Secp256k1 => k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).ok().map(Repr::Secp256k1),
+            Curve::Secp256k1 => read_secp256k1(bytes).map(Repr::Secp256k1),
             Curve::Ed25519 => read_ed25519(bytes).map(Repr::Ed25519),
         }
         .map(Self)
@@ -126,6 +126,11 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({}, {})", self.curve(), hex::encode(self.to_bytes()))
     }
+}
+
+/// Tags 2 and 3 only: the reader also takes 5, a "compact" point of 33 bytes, as a second spelling of the same key.
+fn read_secp256k1(bytes: &[u8]) -> Option<k256::ecdsa::VerifyingKey> {
+    matches!(bytes.first(), Some(2 | 3)).then(|| k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).ok()).flatten()
 }
 
 /// A point in its canonical encoding and of large order: a small one would verify signatures nobody made.
