@@ -128,7 +128,7 @@ const SIGN1_TAG: u64 = 18;
 /// {1: -35}: the algorithm is ES384.
 const PROTECTED_ES384: &[u8] = b"\xa1\x01\x38\x22";
 /// Two 48-byte integers.
-const SIGNATURE_LEN: usize = 96;
+pub(crate) const SIGNATURE_LEN: usize = 96;
 
 #[cfg(test)]
 mod tests {

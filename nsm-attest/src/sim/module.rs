@@ -13,7 +13,7 @@ use super::authority::{Authority, Chain, END_ENTITY_VALIDITY, Names};
 use super::key::SimulatedKey;
 use super::{Defect, SimError, measurements};
 use crate::clock::Clock;
-use crate::cose::AwsLcHash;
+use crate::cose::{AwsLcHash, SIGNATURE_LEN};
 use crate::document::{AttestationDocument, Digest};
 use crate::measure;
 use crate::nsm::{AttestationRequest, NsmError};
@@ -76,13 +76,16 @@ impl SimulatedNsm {
     /// # Errors
     /// [`NsmError::InternalError`] if signing fails.
     pub fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, NsmError> {
-        let other = match self.defect {
-            Some(Defect::Signature) => Some(SimulatedKey::generate().map_err(|_| NsmError::InternalError)?),
-            _ => None,
-        };
-        CoseSign1::new::<AwsLcHash>(payload, &HeaderMap::new(), other.as_ref().unwrap_or(&self.key))
-            .and_then(|sign1| sign1.as_bytes(false))
-            .map_err(|_| NsmError::InternalError)
+        match self.defect {
+            Some(Defect::Signature) => sign1(payload, &SimulatedKey::generate().map_err(|_| NsmError::InternalError)?),
+            Some(Defect::SwappedSignature) => {
+                let (mut document, other) = (sign1(payload, &self.key)?, sign1(b"another document", &self.key)?);
+                let kept = document.len().saturating_sub(SIGNATURE_LEN);
+                document.splice(kept.., other.into_iter().rev().take(SIGNATURE_LEN).rev());
+                Ok(document)
+            }
+            _ => sign1(payload, &self.key),
+        }
     }
 
     fn attest(&self, request: AttestationRequest) -> Result<Response, ErrorCode> {
@@ -303,6 +306,12 @@ impl SimulatedNsmBuilder {
             state: Mutex::new(State { registers, certificates: None }),
         })
     }
+}
+
+fn sign1(payload: &[u8], key: &SimulatedKey) -> Result<Vec<u8>, NsmError> {
+    CoseSign1::new::<AwsLcHash>(payload, &HeaderMap::new(), key)
+        .and_then(|sign1| sign1.as_bytes(false))
+        .map_err(|_| NsmError::InternalError)
 }
 
 fn unlocked(state: &mut State, index: u16) -> Result<&mut Register, ErrorCode> {
