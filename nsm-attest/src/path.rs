@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use webpki::{EndEntityCert, KeyUsage as ExtendedUsage, VerifiedPath, anchor_from_trusted_cert};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints};
+use x509_cert::name::Name;
 
 use crate::anchor::{Fingerprint, TrustAnchor};
 use crate::cache::{ChainCache, ChainId};
@@ -155,13 +156,16 @@ impl Link {
     /// once, webpki has one path to try, so that the number of signature checks is the number of certificates.
     fn check_issuer(&self, above: &[Self]) -> Result<(), Rejection> {
         let tbs = self.certificate.tbs_certificate();
-        let subject = |link: &Self| link.certificate.tbs_certificate().subject().clone();
-        let issued_by_last = above.last().is_none_or(|issuer| subject(issuer) == *tbs.issuer());
-        if issued_by_last && !above.iter().any(|link| subject(link) == *tbs.subject()) {
+        let issued_by_last = above.last().is_none_or(|issuer| issuer.subject() == tbs.issuer());
+        if issued_by_last && !above.iter().any(|link| link.subject() == tbs.subject()) {
             Ok(())
         } else {
             Err(Rejection::IssuerMismatch { position: self.position })
         }
+    }
+
+    fn subject(&self) -> &Name {
+        self.certificate.tbs_certificate().subject()
     }
 
     fn public_key(&self) -> &[u8] {
