@@ -44,11 +44,11 @@ pub(crate) fn pcrs(view: &DocumentView) -> Vec<String> {
 /// The certificates, and whose the root is.
 pub(crate) fn certificates(view: &DocumentView) -> Vec<String> {
     let root = match view.is_root_aws_nitro_g1 {
-        true => "the root is AWS's Nitro root G1",
-        false => "the root is NOT AWS's Nitro root G1",
+        true => "the first is AWS's Nitro root G1",
+        false => "the first is NOT AWS's Nitro root G1",
     };
     let lines = view.certificates.iter().flat_map(certificate);
-    [format!("certificates {root}")].into_iter().chain(lines).collect()
+    [format!("certificates {}, {root}", view.certificates.len())].into_iter().chain(lines).collect()
 }
 
 /// What the enclave put in.
