@@ -57,11 +57,7 @@ pub(crate) fn execute(
     let (policy, compared_pcrs) = policy(arguments, stdin)?;
     let anchor = birth::trust_anchor(arguments.trust_anchor.as_deref(), stdin)?;
     let (encoding, document) = input::read(&arguments.document, stdin)?;
-    let (now, freshness) = match arguments.time {
-        TimeSource::Now => (Clock::system().now(), Freshness::Checked),
-        TimeSource::Document => (document.unverified().timestamp, Freshness::NotChecked),
-        TimeSource::Given(time) => (time, Freshness::CheckedAtGivenTime),
-    };
+    let (now, freshness) = time(arguments.time, &document);
     let len = document.as_bytes().len();
     let document = verify(document, arguments, &anchor, &policy, now)?;
     let danger = dangers(arguments);
@@ -79,6 +75,15 @@ pub(crate) fn execute(
         document: DocumentView::new(&document, now),
     };
     output.result(&verdict, || describe(&verdict))
+}
+
+/// The time to verify at, and what that says about the document's age.
+fn time(source: TimeSource, document: &UnverifiedDocument) -> (UnixTime, Freshness) {
+    match source {
+        TimeSource::Now => (Clock::system().now(), Freshness::Checked),
+        TimeSource::Document => (document.unverified().timestamp, Freshness::NotChecked),
+        TimeSource::Given(time) => (time, Freshness::CheckedAtGivenTime),
+    }
 }
 
 /// What can be known to be wrong before any file is read.
@@ -177,19 +182,6 @@ fn compared_fields(arguments: &VerifyArguments) -> Vec<&'static str> {
 
 fn describe(verdict: &Verdict) -> String {
     let view = &verdict.document;
-    let root = match verdict.is_trust_anchor_aws_nitro_g1 {
-        true => "AWS's Nitro root G1".to_owned(),
-        false => format!("the root of --trust-anchor, NOT AWS's Nitro root G1: {}", verdict.trust_anchor),
-    };
-    let freshness = match verdict.freshness {
-        Freshness::Checked => format!("at most {} s old", verdict.max_age_seconds),
-        Freshness::CheckedAtGivenTime => {
-            format!("at most {} s old at the time given, which is not this computer's", verdict.max_age_seconds)
-        }
-        Freshness::NotChecked => {
-            "NOT CHECKED: the document's own timestamp was taken for the time now, so it may be of any age".to_owned()
-        }
-    };
     let age = match verdict.freshness {
         // It would always be none.
         Freshness::NotChecked => String::new(),
@@ -200,11 +192,29 @@ fn describe(verdict: &Verdict) -> String {
     let lines = vec![
         headline(&verdict.danger),
         format!("as of        {}", view.now),
-        format!("root         {root}"),
-        format!("freshness    {freshness}"),
+        format!("root         {}", root(verdict)),
+        format!("freshness    {}", freshness(verdict)),
         format!("compared     {}", if compared.is_empty() { "nothing".to_owned() } else { compared.join(", ") }),
     ];
     [lines, text::origin(view, &age), text::pcrs(view), text::fields(view)].concat().join("\n")
+}
+
+fn root(verdict: &Verdict) -> String {
+    match verdict.is_trust_anchor_aws_nitro_g1 {
+        true => "AWS's Nitro root G1".to_owned(),
+        false => format!("the root of --trust-anchor, NOT AWS's Nitro root G1: {}", verdict.trust_anchor),
+    }
+}
+
+fn freshness(verdict: &Verdict) -> String {
+    let max_age = format!("at most {} s old", verdict.max_age_seconds);
+    match verdict.freshness {
+        Freshness::Checked => max_age,
+        Freshness::CheckedAtGivenTime => format!("{max_age} at the time given, which is not this computer's"),
+        Freshness::NotChecked => {
+            "NOT CHECKED: the document's own timestamp was taken for the time now, so it may be of any age".to_owned()
+        }
+    }
 }
 
 /// A strict verification and one with dangers must not look alike.

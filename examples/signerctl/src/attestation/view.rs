@@ -100,10 +100,11 @@ fn module_parts(module_id: &str) -> Option<(String, String)> {
     (is_instance && is_hex(enclave)).then(|| (instance.to_owned(), format!("enc{enclave}")))
 }
 
-/// Negative if the document comes from the future.
+/// Whole seconds; negative if the document comes from the future.
 fn age_seconds(issued_at: UnixTime, now: UnixTime) -> i64 {
-    let seconds = |time: UnixTime| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    seconds(now) - seconds(issued_at)
+    let millis = |time: UnixTime| i128::from(time.as_millis());
+    // A count of milliseconds fits 64 bits, so that its seconds fit 63.
+    i64::try_from((millis(now) - millis(issued_at)) / 1000).unwrap_or(i64::MAX)
 }
 
 fn pcrs(document: &AttestationDocument) -> Vec<PcrView> {
@@ -167,6 +168,7 @@ mod tests {
     fn ages_are_negative_ahead_of_the_clock_and_never_overflow() {
         let (early, late) = (UnixTime::from_secs(1), UnixTime::from_millis(u64::MAX));
         assert_eq!(age_seconds(early, UnixTime::from_secs(61)), 60);
+        assert_eq!(age_seconds(UnixTime::from_millis(999), UnixTime::from_millis(1_450)), 0);
         assert!(age_seconds(late, early) < 0 && age_seconds(early, late) > 0);
     }
 
