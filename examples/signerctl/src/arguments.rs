@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use nsm_attest::PcrValue;
 use signer_protocol::KeyId;
 
+use crate::attestation::arguments::AttestationCommand;
+
 /// Operates a signing service whose keys live in an attested enclave.
 #[derive(Debug, Parser)]
 #[command(name = "signerctl", version, after_help = EXIT_CODES)]
@@ -38,6 +40,11 @@ pub(crate) struct ParentArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Read and verify attestation documents.
+    Attestation {
+        #[command(subcommand)]
+        command: AttestationCommand,
+    },
     /// Tell whether the service can sign.
     Health,
     /// Policies for the KMS key of an enclave.

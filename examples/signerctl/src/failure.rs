@@ -4,13 +4,15 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use nsm_attest::Misuse;
 use signer_protocol::birth::BirthError;
 use signer_protocol::client::ClientError;
 use thiserror::Error;
 
+use crate::attestation::{Refusal, variant_name};
 use crate::key_policy::KeyPolicyError;
 
-/// Why a command failed.
+/// Why a command failed. Paths are shown as `Debug` does it: without what a terminal would obey.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     /// The parent says another address than the key has.
@@ -22,23 +24,38 @@ pub(crate) enum Failure {
     /// The parent did not do what was asked.
     #[error("{}", with_sources(.0))]
     Client(#[from] ClientError),
+    /// A file that holds no attestation document.
+    #[error("{path:?}: malformed attestation document: {defect}")]
+    Document { path: PathBuf, defect: nsm_attest::Malformed },
     /// A file above its size limit.
-    #[error("{} is longer than {max} bytes", path.display())]
+    #[error("{path:?} is longer than {max} bytes")]
     FileTooLong { path: PathBuf, max: u64 },
     /// Values that make no key policy.
     #[error(transparent)]
     KeyPolicy(#[from] KeyPolicyError),
     /// A file without what it should hold.
-    #[error("{}: {detail}", path.display())]
+    #[error("{path:?}: {detail}")]
     Malformed { path: PathBuf, detail: String },
     /// The command needs a parent.
     #[error("this command needs --url")]
     NoUrl,
+    /// A verification that would let everything pass.
+    #[error(
+        "{0}: give --pcr N=HEX or --pcr-file FILE with a value that is not zero; only for experiments, \
+         --danger-allow-debug accepts zeros and --danger-allow-any-pcrs any enclave of anybody"
+    )]
+    Policy(Misuse),
+    /// An attestation document that fails a check.
+    #[error("{0}")]
+    Rejected(Box<Refusal>),
+    /// Two files that are both standard input.
+    #[error("only one file can be standard input (-)")]
+    StandardInputTwice,
     /// Some stored keys cannot be read.
     #[error("{count} stored keys cannot be read by the parent")]
     UnreadableKeys { count: usize },
     /// A file that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {path:?}: {source}")]
     Unreadable { path: PathBuf, source: io::Error },
     /// Standard output does not take the result.
     #[error("cannot write the result: {0}")]
@@ -48,21 +65,32 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Address { .. } | Self::Birth(_) => REFUSED,
+            Self::Address { .. } | Self::Birth(_) | Self::Rejected(_) => REFUSED,
             Self::Client(error) => client_exit_code(error),
-            Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
-            Self::NoUrl => USAGE,
+            Self::Document { .. } | Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
+            Self::NoUrl | Self::Policy(_) | Self::StandardInputTwice => USAGE,
             Self::UnreadableKeys { .. } | Self::Unreadable { .. } | Self::Unwritable(_) => UNREADABLE,
         }
     }
 
     /// The kind of failure in one word, as the exit code says it.
     pub(crate) fn kind(&self) -> &'static str {
-        match self.exit_code() {
-            REFUSED => "refused",
-            MALFORMED => "malformed",
-            USAGE => "usage",
+        match (self, self.exit_code()) {
+            (Self::Rejected(_), _) => "rejected",
+            (_, REFUSED) => "refused",
+            (_, MALFORMED) => "malformed",
+            (_, USAGE) => "usage",
             _ => "unreadable",
+        }
+    }
+
+    /// Which check of nsm-attest failed, by its name there.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Document { defect, .. } => Some(variant_name(defect)),
+            Self::Policy(misuse) => Some(variant_name(misuse)),
+            Self::Rejected(refusal) => Some(variant_name(&refusal.rejection)),
+            _ => None,
         }
     }
 }

@@ -1,0 +1,74 @@
+//! Why a document was rejected, with what was expected and what was found.
+
+use std::fmt;
+
+use nsm_attest::{AttestationDocument, Rejection};
+
+use super::arguments::VerifyArguments;
+use crate::terminal::shortened;
+
+/// A rejection, completed by what the verifier knows and the rejection does not say.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) rejection: Rejection,
+    /// Any of these would have been accepted; empty where the rejection's text says it all.
+    pub(crate) expected: Vec<String>,
+    pub(crate) actual: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(rejection: Rejection, arguments: &VerifyArguments, document: &AttestationDocument) -> Self {
+        let hex = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(hex::encode);
+        let demanded = |argument: &Option<super::arguments::HexArgument>| {
+            argument.iter().map(|argument| hex::encode(&argument.0)).collect()
+        };
+        let (expected, actual) = match &rejection {
+            Rejection::NonceMismatch => (demanded(&arguments.nonce), hex(&document.nonce)),
+            Rejection::PcrMismatch { expected, actual, .. } => {
+                (expected.iter().map(ToString::to_string).collect(), Some(actual.to_string()))
+            }
+            Rejection::PublicKeyMismatch => (demanded(&arguments.public_key), hex(&document.public_key)),
+            Rejection::PurposeMismatch { expected, actual } => {
+                (vec![expected.to_string()], actual.map(|purpose| purpose.to_string()))
+            }
+            Rejection::UntrustedRoot { expected, actual } => (vec![expected.to_string()], Some(actual.to_string())),
+            Rejection::UserDataMismatch => (demanded(&arguments.user_data), hex(&document.user_data)),
+            _ => (Vec::new(), None),
+        };
+        Self { rejection, expected, actual }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attestation document rejected ({}): {}", variant_name(&self.rejection), self.rejection)?;
+        for expected in &self.expected {
+            write!(f, "\n  expected  {}", shortened(expected))?;
+        }
+        if self.expected.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n  actual    {}", self.actual.as_deref().map_or("none".to_owned(), shortened))
+    }
+}
+
+/// The name of an enum's variant, which is how its derived `Debug` begins.
+pub(crate) fn variant_name(value: &impl fmt::Debug) -> String {
+    let shown = format!("{value:?}");
+    shown.chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nsm_attest::{ChainPosition, Malformed};
+
+    use super::*;
+
+    #[test]
+    fn variants_are_named_with_and_without_fields() {
+        assert_eq!(variant_name(&Rejection::DebugMode), "DebugMode");
+        let position = ChainPosition::EndEntity;
+        assert_eq!(variant_name(&Rejection::IssuerMismatch { position }), "IssuerMismatch");
+        assert_eq!(variant_name(&Malformed::UnknownField { name: "x".to_owned() }), "UnknownField");
+    }
+}

@@ -1,0 +1,35 @@
+//! The commands on attestation documents in the README run as they stand there.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod support;
+
+use std::io;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use nsm_attest::{AttestationRequest, Purpose, UserData};
+use serde_json::json;
+use support::{Enclave, run_with};
+
+#[tokio::test]
+async fn commands_of_the_readme_run() {
+    let enclave = Enclave::new();
+    let request = AttestationRequest::new().with_user_data(UserData::over(Purpose::Birth, b"record"));
+    enclave.write("birth.b64", BASE64_STANDARD.encode(enclave.document(&request)) + "\n");
+    enclave.write("measurements.json", json!({"PCR0": enclave.pcr0}).to_string());
+    std::fs::rename(enclave.path("root.der"), enclave.path("attestation-root.der")).unwrap();
+
+    let readme = include_str!("../README.md");
+    let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("signerctl attestation ")).collect();
+    let headlines = ["NOT VERIFIED: ", "verified\n"];
+    assert_eq!(commands.len(), headlines.len());
+    for (command, headline) in commands.into_iter().zip(headlines) {
+        let in_folder = |word: &str| match enclave.folder.path().join(word) {
+            path if path.exists() => path.into_os_string().into_string().unwrap(),
+            _ => word.to_owned(),
+        };
+        let args: Vec<_> = ["attestation".to_owned()].into_iter().chain(command.split(' ').map(in_folder)).collect();
+        let run = run_with(&args, io::empty()).await;
+        assert_eq!(run.code, 0, "{command}: {}", run.stderr);
+        assert!(run.stdout.starts_with(headline), "{}", run.stdout);
+    }
+}
