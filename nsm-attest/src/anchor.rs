@@ -42,12 +42,17 @@ impl TrustAnchor {
     /// Another root, from its certificate in PEM.
     ///
     /// # Errors
-    /// [`InvalidAnchor`] if the text holds no certificate.
+    /// [`InvalidAnchor`] if the text does not hold one certificate, and one only: which of several is meant is not for
+    /// this crate to guess.
     pub fn from_pem(certificate: &[u8]) -> Result<Self, InvalidAnchor> {
         if certificate.len() > MAX_PEM_LEN {
             return Err(InvalidAnchor);
         }
-        CertificateDer::from_pem_slice(certificate).map_err(|_| InvalidAnchor).and_then(|der| Self::from_der(&der))
+        let mut certificates = CertificateDer::pem_slice_iter(certificate);
+        match (certificates.next(), certificates.next()) {
+            (Some(Ok(der)), None) => Self::from_der(&der),
+            _ => Err(InvalidAnchor),
+        }
     }
 
     /// SHA-256 of the certificate.
@@ -97,9 +102,9 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The bytes are not an X.509 certificate.
+/// The bytes are not one X.509 certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an X.509 certificate")]
+#[error("not one X.509 certificate")]
 pub struct InvalidAnchor;
 
 /// The fingerprint AWS publishes beside the root, of the certificate rather than of the archive it comes in.
@@ -122,6 +127,7 @@ mod tests {
         assert_eq!(TrustAnchor::from_pem(&vec![b'-'; MAX_PEM_LEN + 1]), Err(InvalidAnchor));
         let not_der = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert_eq!(TrustAnchor::from_pem(not_der), Err(InvalidAnchor));
+        assert_eq!(TrustAnchor::from_pem(b""), Err(InvalidAnchor));
     }
 
     #[test]

@@ -330,7 +330,7 @@ pub enum Rejection {
     #[error("certificate is an authority's, or does not say that it is none")]
     EndEntityIsAuthority,
     /// The document is older than the policy's `max_age`.
-    #[error("issued at {issued_at}, more than {max_age:?} before {now}")]
+    #[error("issued at {issued_at}, more than {} s before {now}", .max_age.as_secs_f64())]
     Expired {
         /// The document's timestamp.
         issued_at: UnixTime,
@@ -346,7 +346,7 @@ pub enum Rejection {
         position: ChainPosition,
     },
     /// The document's timestamp lies further ahead than the policy's `clock_skew`.
-    #[error("issued at {issued_at}, more than {clock_skew:?} after {now}")]
+    #[error("issued at {issued_at}, more than {} s after {now}", .clock_skew.as_secs_f64())]
     IssuedInFuture {
         /// The document's timestamp.
         issued_at: UnixTime,
@@ -392,7 +392,7 @@ pub enum Rejection {
         actual: usize,
     },
     /// A register's value is none of its reference values.
-    #[error("PCR{index} is {actual}, which is none of its {} reference values", .expected.len())]
+    #[error("PCR{index} is {actual}, not {}", OneOf(.expected))]
     PcrMismatch {
         /// The register.
         index: PcrIndex,
@@ -444,4 +444,18 @@ pub enum Rejection {
     /// The document carries other user data than expected, or none.
     #[error("the user data is not what was expected")]
     UserDataMismatch,
+}
+
+/// Reference values in a sentence.
+#[cfg(feature = "verify")]
+struct OneOf<'a>(&'a [PcrValue]);
+
+#[cfg(feature = "verify")]
+impl fmt::Display for OneOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one] => write!(f, "{one}"),
+            values => write!(f, "one of {} reference values", values.len()),
+        }
+    }
 }

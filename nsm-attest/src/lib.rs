@@ -44,7 +44,7 @@ pub use crate::document::{AttestationDocument, Digest, UnverifiedDocument};
 pub use crate::error::{ChainPosition, Field, Malformed};
 pub use crate::nsm::{AttestationRequest, Nsm, NsmDescription, NsmError, PcrDescription};
 pub use crate::pcr::{InvalidPcrValue, PcrIndex, PcrIndexOutOfRange, PcrValue, Pcrs};
-pub use crate::purpose::{InvalidUserData, Purpose, UserData};
+pub use crate::purpose::{InvalidUserData, Purpose, UnknownPurpose, UserData};
 pub use crate::rng::NsmRng;
 pub use crate::time::{InvalidTime, UnixTime};
 

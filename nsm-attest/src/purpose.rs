@@ -1,6 +1,7 @@
 //! What a piece of evidence is for, and the `user_data` that says so.
 
 use std::fmt;
+use std::str::FromStr;
 
 use aws_lc_rs::digest;
 
@@ -30,7 +31,8 @@ impl Purpose {
         }
     }
 
-    const ALL: [Self; 4] = [Self::KmsRecipient, Self::Session, Self::Birth, Self::Inspect];
+    /// Every purpose there is.
+    pub const ALL: [Self; 4] = [Self::KmsRecipient, Self::Session, Self::Birth, Self::Inspect];
 }
 
 impl fmt::Display for Purpose {
@@ -38,6 +40,20 @@ impl fmt::Display for Purpose {
         f.write_str(self.as_str())
     }
 }
+
+impl FromStr for Purpose {
+    type Err = UnknownPurpose;
+
+    /// Reads what [`as_str`](Self::as_str) gives.
+    fn from_str(name: &str) -> Result<Self, UnknownPurpose> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == name).ok_or(UnknownPurpose)
+    }
+}
+
+/// The name is none of a [`Purpose`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the purpose is none of kms-recipient, session, birth, inspect")]
+pub struct UnknownPurpose;
 
 /// The `user_data` of every document this project asks for: a purpose and a SHA-256 digest.
 ///
@@ -131,7 +147,10 @@ mod tests {
         for purpose in Purpose::ALL {
             let user_data = UserData { purpose, digest: [0x5a; 32] };
             assert_eq!(UserData::decode(&user_data.encode()), Ok(user_data));
+            assert_eq!(purpose.to_string().parse(), Ok(purpose));
+            assert!(UnknownPurpose.to_string().contains(purpose.as_str()));
         }
+        assert_eq!("Session".parse::<Purpose>(), Err(UnknownPurpose));
     }
 
     #[test]

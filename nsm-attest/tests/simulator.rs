@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nsm_attest::sim::{Authority, SimulatedNsm};
 use nsm_attest::{
-    AttestationRequest, Clock, ClockError, Nsm, NsmDescription, NsmError, NsmRng, PcrDescription, PcrIndex, PcrValue,
-    Purpose, UnixTime, UnverifiedDocument, UserData, measure, sim,
+    AttestationRequest, Clock, ClockError, InvalidAnchor, Nsm, NsmDescription, NsmError, NsmRng, PcrDescription,
+    PcrIndex, PcrValue, Purpose, TrustAnchor, UnixTime, UnverifiedDocument, UserData, measure, sim,
 };
 use rand_core::TryRng;
 use support::{BOOT, Setup};
@@ -88,6 +90,15 @@ fn an_authority_read_in_another_process_vouches_for_the_same_root() {
         nsm: SimulatedNsm::builder(copy).clock(Clock::settable(BOOT)).build().unwrap(),
     };
     setup.verify(&setup.policy().build()).unwrap();
+}
+
+#[test]
+fn an_anchor_s_pem_holds_one_certificate() {
+    let authority = Authority::generate(BOOT).unwrap();
+    let encoded = STANDARD.encode(authority.root_certificate());
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n");
+    assert_eq!(TrustAnchor::from_pem(pem.as_bytes()), Ok(authority.trust_anchor()));
+    assert_eq!(TrustAnchor::from_pem(pem.repeat(2).as_bytes()), Err(InvalidAnchor));
 }
 
 #[test]

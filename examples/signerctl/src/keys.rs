@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
 use crate::service;
+use crate::terminal::escaped;
 
 pub(crate) async fn execute(
     command: KeysCommand,
@@ -52,10 +53,10 @@ pub(crate) async fn execute(
 fn describe(key: &KeyAnswer) -> String {
     let mut lines = vec![
         format!("id             {}", key.id),
-        format!("family         {}", key.family),
+        format!("family         {}", escaped(&key.family)),
         format!("curve          {}", key.curve.as_str()),
         format!("public key     {}", hex::encode(&key.public_key)),
-        format!("address        {}", key.address),
+        format!("address        {}", escaped(&key.address)),
         format!("revision       {}", key.revision),
         format!("record digest  {}", key.record_digest),
     ];
@@ -69,10 +70,10 @@ fn table(page: &KeyPage) -> String {
     let mut text = format!("{:<32}  {:<8}  ADDRESS", "ID", "FAMILY");
     for key in &page.keys {
         // Writing to a String never fails.
-        let _ = write!(text, "\n{:<32}  {:<8}  {}", key.id, key.family, key.address);
+        let _ = write!(text, "\n{:<32}  {:<8}  {}", key.id, escaped(&key.family), escaped(&key.address));
     }
     for key in &page.unreadable {
-        let _ = write!(text, "\n{:<32}  cannot be read: {}", key.id, key.detail);
+        let _ = write!(text, "\n{:<32}  cannot be read: {}", key.id, escaped(&key.detail));
     }
     text
 }

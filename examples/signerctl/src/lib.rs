@@ -129,7 +129,9 @@ pub async fn run<I: Read, O: Write, E: Write>(
     let mut output = Output::new(&mut streams.stdout, arguments.json);
     let result = execute(arguments, &mut streams.stdin, &mut output).await;
     let Err(failure) = result else { return 0 };
-    let reported = output.failure(&failure).and_then(|()| Ok(writeln!(streams.stderr, "signerctl: {failure}")?));
+    // A failure may repeat what a parent says.
+    let text = terminal::escaped(&failure.to_string());
+    let reported = output.failure(&failure).and_then(|()| Ok(writeln!(streams.stderr, "signerctl: {text}")?));
     // Streams that are closed cannot be told about; the exit code still says what happened.
     match reported {
         Ok(()) | Err(_) => failure.exit_code(),

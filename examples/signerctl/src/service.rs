@@ -10,6 +10,7 @@ use crate::arguments::ParentArguments;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
+use crate::terminal::escaped;
 
 /// A client of the parent that the arguments name.
 pub(crate) fn client(arguments: &ParentArguments) -> Result<ParentClient, Failure> {
@@ -24,8 +25,10 @@ pub(crate) fn client(arguments: &ParentArguments) -> Result<ParentClient, Failur
 /// `health`
 pub(crate) async fn health(parent: &ParentArguments, output: &mut Output<'_>) -> Result<(), Failure> {
     let health = client(parent)?.health().await?;
-    output
-        .result(&health, || format!("ok: enclave {} signs for {}", health.enclave_version, health.families.join(", ")))
+    output.result(&health, || {
+        let (version, families) = (escaped(&health.enclave_version), escaped(&health.families.join(", ")));
+        format!("ok: enclave {version} signs for {families}")
+    })
 }
 
 fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {

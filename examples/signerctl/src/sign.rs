@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
 use crate::service;
+use crate::terminal::escaped;
 
 pub(crate) async fn execute(
     arguments: SignArguments,
@@ -32,9 +33,9 @@ pub(crate) async fn execute(
         format!(
             "signed transaction  0x{}\ntransaction id      {}\nsummary             {}\nallowed by rule     {}",
             hex::encode(&signed.signed_transaction),
-            signed.transaction_id,
-            signed.summary,
-            signed.rule
+            escaped(&signed.transaction_id),
+            escaped(&signed.summary),
+            escaped(&signed.rule)
         )
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use nsm_attest::{PcrIndex, PcrValue, Purpose, UnixTime};
 
 #[derive(Debug, Subcommand)]
@@ -44,9 +44,9 @@ pub(crate) struct VerifyArguments {
     /// The greatest age to accept: a number and s, m, h or d.
     #[arg(long, value_name = "AGE", default_value = "5m")]
     pub(crate) max_age: Age,
-    /// The purpose that the user data must state.
-    #[arg(long, value_enum)]
-    pub(crate) purpose: Option<PurposeArgument>,
+    /// The purpose that the user data must state: kms-recipient, session, birth or inspect.
+    #[arg(long, value_name = "PURPOSE")]
+    pub(crate) purpose: Option<Purpose>,
     /// The user data that the document must carry.
     #[arg(long, value_name = "HEX")]
     pub(crate) user_data: Option<HexArgument>,
@@ -156,30 +156,6 @@ impl FromStr for Age {
             Some(0) => Err(expected),
             Some(seconds) => Ok(Self(Duration::from_secs(seconds))),
             None => Err("that is longer than any time"),
-        }
-    }
-}
-
-/// [`Purpose`] on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PurposeArgument {
-    /// The public key is one to which KMS may encrypt.
-    KmsRecipient,
-    /// The public key is that of a session.
-    Session,
-    /// A record was created.
-    Birth,
-    /// Tells an operator what is running.
-    Inspect,
-}
-
-impl From<PurposeArgument> for Purpose {
-    fn from(purpose: PurposeArgument) -> Self {
-        match purpose {
-            PurposeArgument::KmsRecipient => Self::KmsRecipient,
-            PurposeArgument::Session => Self::Session,
-            PurposeArgument::Birth => Self::Birth,
-            PurposeArgument::Inspect => Self::Inspect,
         }
     }
 }

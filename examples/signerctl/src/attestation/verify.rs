@@ -117,7 +117,7 @@ fn policy(arguments: &VerifyArguments, stdin: &mut dyn Read) -> Result<(Policy, 
         policy = policy.nonce(nonce.0.clone());
     }
     if let Some(purpose) = arguments.purpose {
-        policy = policy.purpose(purpose.into());
+        policy = policy.purpose(purpose);
     }
     if let Some(user_data) = &arguments.user_data {
         policy = policy.user_data(user_data.0.clone());
