@@ -326,8 +326,8 @@ pub enum Rejection {
     /// The enclave runs in debug mode: its parent can read its console, and its measurements are zero.
     #[error("the enclave runs in debug mode (PCR0 is zero)")]
     DebugMode,
-    /// The end-entity certificate is a certificate authority's, or does not say.
-    #[error("certificate is an authority's, or does not say that it is none")]
+    /// The end-entity certificate is a certificate authority's, or its key may sign certificates.
+    #[error("certificate is an authority's, or its key may sign certificates")]
     EndEntityIsAuthority,
     /// The document is older than the policy's `max_age`.
     #[error("issued at {issued_at}, more than {} s before {now}", .max_age.as_secs_f64())]
@@ -372,7 +372,7 @@ pub enum Rejection {
     /// The document does not echo the nonce this verifier issued.
     #[error("the nonce is not the one expected")]
     NonceMismatch,
-    /// A certificate in `cabundle` is not an authority's.
+    /// A certificate in `cabundle` is not an authority's: it has no critical basicConstraints with cA.
     #[error("{position} is not a certificate authority's")]
     NotAuthority {
         /// Which certificate.

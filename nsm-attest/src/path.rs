@@ -13,6 +13,7 @@ use rustls_pki_types::CertificateDer;
 use subtle::ConstantTimeEq;
 use webpki::{EndEntityCert, KeyUsage as ExtendedUsage, VerifiedPath, anchor_from_trusted_cert};
 use x509_cert::Certificate;
+use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints};
 use x509_cert::name::Name;
 
@@ -79,6 +80,14 @@ struct Link {
 impl Link {
     fn from_der(position: ChainPosition, der: &[u8]) -> Result<Self, Malformed> {
         let certificate = Certificate::from_der(der).map_err(|_| Malformed::Certificate { position })?;
+        let extensions = certificate.tbs_certificate().extensions().map_or(&[][..], Vec::as_slice);
+        let is_repeated = |(index, extension): (usize, &Extension)| {
+            extensions[..index].iter().any(|earlier| earlier.extn_id == extension.extn_id)
+        };
+        // Which of the two would hold is nowhere defined (RFC 5280 §4.2).
+        if extensions.iter().enumerate().any(is_repeated) {
+            return Err(Malformed::Certificate { position });
+        }
         Ok(Self { position, certificate })
     }
 
@@ -123,7 +132,7 @@ impl Link {
         if self.extension::<ExtendedKeyUsage>()?.is_some() {
             return Err(Rejection::ExtendedKeyUsage { position }.into());
         }
-        let usage = self.extension::<KeyUsage>()?;
+        let usage = self.extension::<KeyUsage>()?.map(|(_, usage)| usage);
         let (required, is_there) = match position {
             ChainPosition::Cabundle(_) => ("keyCertSign", usage.is_some_and(|usage| usage.key_cert_sign())),
             ChainPosition::EndEntity => ("digitalSignature", usage.is_some_and(|usage| usage.digital_signature())),
@@ -136,10 +145,13 @@ impl Link {
         let position = self.position;
         let constraints = self.extension::<BasicConstraints>()?;
         if position == ChainPosition::EndEntity {
-            let claims = constraints.is_some_and(|claimed| claimed.ca || claimed.path_len_constraint.is_some());
-            return if claims { Err(Rejection::EndEntityIsAuthority.into()) } else { Ok(()) };
+            let is_authority =
+                constraints.is_some_and(|(_, claimed)| claimed.ca || claimed.path_len_constraint.is_some());
+            let may_issue = self.extension::<KeyUsage>()?.is_some_and(|(_, usage)| usage.key_cert_sign());
+            return if is_authority || may_issue { Err(Rejection::EndEntityIsAuthority.into()) } else { Ok(()) };
         }
-        let Some(BasicConstraints { ca: true, path_len_constraint }) = constraints else {
+        // Critical, as RFC 5280 §4.2.1.9 and AWS's §3.2.3.2 demand of authorities.
+        let Some((true, BasicConstraints { ca: true, path_len_constraint })) = constraints else {
             return Err(Rejection::NotAuthority { position }.into());
         };
         // Neither this certificate nor the end entity counts.
@@ -172,13 +184,13 @@ impl Link {
         self.certificate.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes()
     }
 
-    /// An extension that may stand there once.
-    fn extension<'a, T>(&'a self) -> Result<Option<T>, Malformed>
+    /// An extension and whether it is critical.
+    fn extension<'a, T>(&'a self) -> Result<Option<(bool, T)>, Malformed>
     where
         T: Decode<'a> + der::oid::AssociatedOid,
     {
         let malformed = |_| Malformed::Certificate { position: self.position };
-        Ok(self.certificate.tbs_certificate().get_extension::<T>().map_err(malformed)?.map(|(_, extension)| extension))
+        self.certificate.tbs_certificate().get_extension::<T>().map_err(malformed)
     }
 }
 
@@ -214,8 +226,8 @@ fn check_signatures_cached(
     anchor: &TrustAnchor,
     now: UnixTime,
     cache: &ChainCache,
-) -> Result<(), Error> {
-    let issuers = cacheable_issuers(document, chain, anchor)?;
+) -> Result<(), Rejection> {
+    let issuers = cacheable_issuers(document, chain, anchor);
     let known = issuers.iter().rposition(|(id, _)| cache.contains(id, now));
     // The anchor is `cabundle[0]`, the first of the issuers `cabundle[1]`.
     let first_new = known.map_or(0, |last| last + 1);
@@ -228,16 +240,13 @@ fn check_signatures_cached(
 
 /// The authorities below the root, each with the name of the sequence down to it and that sequence's end of validity,
 /// as far as no certificate restricts the names below it.
-fn cacheable_issuers(
-    document: &AttestationDocument,
-    chain: &[Link],
-    anchor: &TrustAnchor,
-) -> Result<Vec<(ChainId, UnixTime)>, Malformed> {
+fn cacheable_issuers(document: &AttestationDocument, chain: &[Link], anchor: &TrustAnchor) -> Vec<(ChainId, UnixTime)> {
     let mut id = ChainId::of(anchor);
     let mut not_after = UnixTime::from_millis(u64::MAX);
     let mut issuers = Vec::with_capacity(MAX_AUTHORITIES);
     for (index, (der, link)) in document.cabundle.iter().zip(chain).enumerate() {
-        if link.extension::<NameConstraints>()?.is_some() {
+        // What cannot be read restricts in its own way: webpki's to refuse, here as without a cache.
+        if !matches!(link.extension::<NameConstraints>(), Ok(None)) {
             break;
         }
         not_after = not_after.min(link.validity().1);
@@ -246,7 +255,7 @@ fn cacheable_issuers(
             issuers.push((id, not_after));
         }
     }
-    Ok(issuers)
+    issuers
 }
 
 /// Every certificate presented is part of the path, in the order presented.

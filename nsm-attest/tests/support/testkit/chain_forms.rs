@@ -2,14 +2,18 @@
 
 use nsm_attest::ChainPosition::{self, Cabundle, EndEntity};
 use nsm_attest::Rejection::{
-    CertificateSignatureInvalid, KeyUsageMissing, PathInvalid, SignatureInvalid, UnsupportedAlgorithm,
+    CertificateSignatureInvalid, EndEntityIsAuthority, KeyUsageMissing, NotAuthority, PathInvalid, SignatureInvalid,
+    UnsupportedAlgorithm,
 };
 use nsm_attest::{Error, Malformed};
 
 use super::chain::altered;
 use super::key::{Key, SECP384R1, spki};
 use super::kit::Kit;
-use super::x509::{ECDSA_WITH_SHA256, ECDSA_WITH_SHA384, Extension, KEY_USAGE, Template, UNKNOWN_EXTENSION};
+use super::x509::{
+    BASIC_CONSTRAINTS, DIGITAL_SIGNATURE, ECDSA_WITH_SHA256, ECDSA_WITH_SHA384, Extension, KEY_CERT_SIGN, KEY_USAGE,
+    NAME_CONSTRAINTS, Template, UNKNOWN_EXTENSION, key_usage,
+};
 use super::{Case, der};
 
 pub fn cases(kit: &Kit) -> Vec<Case> {
@@ -126,6 +130,13 @@ fn extensions(kit: &Kit) -> Vec<Case> {
     let again = |link: &mut Template| link.extensions.push(link.extensions[1].clone());
     let malformed = |position| Error::from(Malformed::Certificate { position });
     let broken = |link: &mut Template| link.set_extension(KEY_USAGE, vec![0xff]);
+    let twice = |link: &mut Template| {
+        let ignored = Extension { critical: false, ..unknown() };
+        link.extensions.extend([ignored.clone(), ignored]);
+    };
+    let unreadable = add(Extension::critical(NAME_CONSTRAINTS, vec![0x30, 0x80]));
+    let may_issue = |link: &mut Template| link.set_extension(KEY_USAGE, key_usage(DIGITAL_SIGNATURE | KEY_CERT_SIGN));
+    let lenient = |link: &mut Template| link.set_critical(BASIC_CONSTRAINTS, false);
     let harmless = kit.chain(|plan| {
         plan.link(EndEntity).extensions.push(Extension { critical: false, ..unknown() });
     });
@@ -136,6 +147,26 @@ fn extensions(kit: &Kit) -> Vec<Case> {
         case(kit, "chain_end_entity_key_usage_twice", EndEntity, again, malformed(EndEntity), once),
         case(kit, "chain_instance_key_usage_twice", Cabundle(3), again, malformed(Cabundle(3)), once),
         case(kit, "chain_end_entity_key_usage_garbage", EndEntity, broken, malformed(EndEntity), DER),
+        case(kit, "chain_end_entity_unknown_extension_twice", EndEntity, twice, malformed(EndEntity), once),
+        case(kit, "chain_zonal_unknown_extension_twice", Cabundle(2), twice, malformed(Cabundle(2)), once),
+        case(kit, "chain_instance_name_constraints_garbage", Cabundle(3), unreadable, PathInvalid, DER),
+        case(
+            kit,
+            "chain_end_entity_key_cert_sign",
+            EndEntity,
+            may_issue,
+            EndEntityIsAuthority,
+            "attestation_process.md \
+            3.2.3.3, RFC 5280 4.2.1.3: keyCertSign is for authorities only",
+        ),
+        case(
+            kit,
+            "chain_zonal_basic_constraints_not_critical",
+            Cabundle(2),
+            lenient,
+            NotAuthority { position: Cabundle(2) },
+            "attestation_process.md 3.2.3.2, RFC 5280 4.2.1.9: basicConstraints is critical in an authority's certificate",
+        ),
     ]
 }
 

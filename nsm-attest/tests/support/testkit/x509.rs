@@ -43,6 +43,11 @@ impl Template {
         extension.value = value;
     }
 
+    pub fn set_critical(&mut self, oid: &str, critical: bool) {
+        let extension = self.extensions.iter_mut().find(|extension| extension.oid == oid).unwrap();
+        extension.critical = critical;
+    }
+
     pub fn remove_extension(&mut self, oid: &str) {
         self.extensions.retain(|extension| extension.oid != oid);
     }
