@@ -57,7 +57,15 @@ impl TrustAnchor {
     }
 }
 
-/// The SHA-256 digest of a certificate's DER.
+/// The SHA-256 digest of a certificate's DER, displayed as hexadecimal.
+///
+/// ```
+/// use nsm_attest::{Fingerprint, TrustAnchor};
+///
+/// let aws = TrustAnchor::aws_nitro_g1().fingerprint();
+/// assert_ne!(Fingerprint::of(b"another certificate"), aws);
+/// assert_eq!(aws.to_string().len(), 64);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 

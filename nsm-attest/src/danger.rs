@@ -18,6 +18,29 @@ use crate::verify::verify_with;
 /// An enclave in debug mode shows its memory to its parent, and a document whose registers nobody compared may come
 /// from any enclave of any AWS account. Never give a secret to either.
 ///
+/// ```
+/// # #[cfg(feature = "sim")] {
+/// # use nsm_attest::sim::{Authority, SimulatedNsm};
+/// # use nsm_attest::{AttestationRequest, Clock, Nsm};
+/// use nsm_attest::danger::{self, Relaxations};
+/// use nsm_attest::{PcrIndex, PcrValue, Policy, UnverifiedDocument};
+///
+/// # let clock = Clock::system();
+/// # let authority = Authority::generate(clock.now())?;
+/// # let (anchor, now) = (authority.trust_anchor(), clock.now());
+/// # let nsm = SimulatedNsm::builder(authority).debug_mode().clock(Clock::settable(now)).build()?;
+/// # let bytes = nsm.attest(&AttestationRequest::new())?;
+/// let document = UnverifiedDocument::from_bytes(&bytes)?; // of an enclave in debug mode
+/// let policy = Policy::builder().pcr(PcrIndex::IMAGE, [PcrValue::ZERO]).build();
+/// assert!(document.clone().verify(&anchor, &policy, now).is_err());
+///
+/// let accepting = Relaxations::none().accept_debug_mode();
+/// let document = danger::verify(document, &anchor, &policy, now, accepting)?;
+/// assert!(document.is_debug_mode());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`UnverifiedDocument::verify`].
 pub fn verify(
@@ -27,7 +50,7 @@ pub fn verify(
     now: UnixTime,
     relaxations: Relaxations,
 ) -> Result<DangerDocument, Error> {
-    let document = verify_with(document, anchor, policy, now, relaxations.stance)?;
+    let document = verify_with(document, anchor, policy, now, relaxations.stance, None)?;
     Ok(DangerDocument { document, relaxations })
 }
 

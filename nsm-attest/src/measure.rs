@@ -8,6 +8,13 @@ use aws_lc_rs::digest::{self, Context, SHA384};
 use crate::pcr::PcrValue;
 
 /// SHA-384 of `value` followed by `data`: what `ExtendPCR` leaves in a register that held `value`.
+///
+/// ```
+/// use nsm_attest::{PcrValue, measure};
+///
+/// let configured = measure::extend(&PcrValue::ZERO, b"a configuration read at boot");
+/// assert_ne!(measure::extend(&configured, b"more"), configured);
+/// ```
 #[must_use]
 pub fn extend(value: &PcrValue, data: &[u8]) -> PcrValue {
     let mut context = Context::new(&SHA384);
@@ -46,18 +53,39 @@ pub fn image(kernel: &[u8], command_line: &[u8], ramdisks: &[&[u8]]) -> ImageMea
 }
 
 /// PCR3: the IAM role of the parent instance, as its ARN.
+///
+/// ```
+/// use nsm_attest::{PcrIndex, Policy, measure};
+///
+/// let policy = Policy::builder()
+///     .pcr(PcrIndex::ROLE, [measure::role("arn:aws:iam::111122223333:role/signer")])
+///     .build();
+/// # let _ = policy;
+/// ```
 #[must_use]
 pub fn role(role_arn: &str) -> PcrValue {
     extend(&PcrValue::ZERO, role_arn.as_bytes())
 }
 
 /// PCR4: the parent instance, as its id.
+///
+/// ```
+/// use nsm_attest::measure;
+///
+/// assert_ne!(measure::instance("i-0123456789abcdef0"), measure::instance("i-0123456789abcdef1"));
+/// ```
 #[must_use]
 pub fn instance(instance_id: &str) -> PcrValue {
     extend(&PcrValue::ZERO, instance_id.as_bytes())
 }
 
 /// PCR8: the certificate that signed the image, in DER.
+///
+/// ```
+/// use nsm_attest::measure;
+///
+/// assert_ne!(measure::signer(b"one certificate"), measure::signer(b"another"));
+/// ```
 #[must_use]
 pub fn signer(certificate_der: &[u8]) -> PcrValue {
     extend_zero_with_digest([certificate_der])
