@@ -1,6 +1,7 @@
 //! An attestation document with four certificates below the root's key, so five P-384 signatures to verify: under a
 //! simulated root and shaped like a real one, or a real one.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -9,7 +10,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use nsm_attest::sim::{Authority, SimulatedNsm, pcr0};
 use nsm_attest::{
-    AttestationDocument, AttestationRequest, Clock, Nsm, PcrIndex, Policy, Purpose, TrustAnchor, UnixTime,
+    AttestationDocument, AttestationRequest, ChainCache, Clock, Nsm, PcrIndex, Policy, Purpose, TrustAnchor, UnixTime,
     UnverifiedDocument, UserData,
 };
 
@@ -101,6 +102,27 @@ impl Attested {
         self.check(&verified.module_id)
     }
 
+    /// Decodes and verifies it with `nsm-attest`, and with the issuers that `cache` knows.
+    ///
+    /// # Errors
+    /// If that is refused, or yields something else.
+    pub fn verify_cached(&self, cache: &ChainCache) -> Result<(), Failure> {
+        let document = UnverifiedDocument::from_bytes(&self.bytes)?;
+        let verified = document.verify_cached(&self.anchor, &self.policy, self.now, cache)?;
+        self.check(&verified.module_id)
+    }
+
+    /// A cache that has seen this document's issuers.
+    ///
+    /// # Errors
+    /// If the document is refused, or its issuers are not kept.
+    pub fn warm_cache(&self) -> Result<ChainCache, Failure> {
+        let cache = ChainCache::new(CACHE_CAPACITY);
+        self.verify_cached(&cache)?;
+        // All but the end entity's certificate and the document are by issuers that are remembered.
+        if cache.len() + 2 == self.signed_lens()?.len() { Ok(cache) } else { Err("issuers are not remembered".into()) }
+    }
+
     /// That a decoder found what is in it.
     ///
     /// # Errors
@@ -163,6 +185,8 @@ impl P384Signature {
 const REAL: &str = "evervault-attestation-doc-validation-a7255268.cbor";
 /// What precedes the payload in a `Sig_structure`: `84 6a "Signature1" 44 a1 01 38 22 40 59 xx xx`.
 const SIG_STRUCTURE_HEAD_LEN: usize = 21;
+/// As an example: some hundred parent instances of a Region.
+const CACHE_CAPACITY: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 const EXECUTABLE: &[u8] = b"an executable";
 const CONFIGURATION: &[u8] = b"its configuration";
 const NONCE: &[u8] = b"sixteen or more fresh bytes";

@@ -10,6 +10,7 @@ use crate::row::{Bar, Contest, Contestant, Failure, Limit, Peer, Row, Unit};
 pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row { name: "attestation-verify-cold", setup: verify_cold },
+        Row { name: "attestation-verify-cached", setup: verify_cached },
         Row { name: "attestation-verify-real", setup: verify_real },
         Row { name: "attestation-decode", setup: decode },
         Row { name: "attestation-allocations", setup: allocations },
@@ -28,7 +29,21 @@ fn verify_cold() -> Result<Contest, Failure> {
     })
 }
 
-/// The same with a document of AWS's, for peers that know no other root.
+/// A document whose issuers are known: the end entity's certificate and the document itself are two signatures.
+fn verify_cached() -> Result<Contest, Failure> {
+    let attested = Attested::simulated()?;
+    let lens = attested.signed_lens()?;
+    let cache = attested.warm_cache()?;
+    Ok(Contest {
+        unit: Unit::Time,
+        ours: Contestant::run(move || attested.verify_cached(&cache)),
+        limit: Some(signatures(lens.last_chunk::<2>().ok_or("no certificate was signed")?)?),
+        peers: Vec::new(),
+        bars: vec![Bar::TimesLimit(1.2)],
+    })
+}
+
+/// The same as cold with a document of AWS's, for peers that know no other root.
 fn verify_real() -> Result<Contest, Failure> {
     let Some(attested) = Attested::real()? else {
         let absent = || Contestant::unavailable("NITRO_VECTORS is not set");
