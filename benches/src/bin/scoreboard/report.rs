@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::row::{Bar, Unit};
 use crate::run::Plan;
+use crate::stats::Summary;
 use crate::verdict::{Cell, LimitScore, Outcome, Scores, Verdict};
 
 /// A line a row, continued by one for each further peer and bar.
@@ -54,7 +55,7 @@ fn row(outcome: &Outcome, scores: &Scores) -> Vec<[String; 7]> {
                 first(outcome.name.to_owned()),
                 first(cell_text(&scores.ours, unit)),
                 first(scores.limit.as_ref().map_or_else(|| "none".to_owned(), |limit| limit_text(limit, unit))),
-                first(scores.ratio().map_or_else(String::new, |ratio| format!("{ratio:.3}"))),
+                first(scores.ratio().map_or_else(String::new, |ratio| format!("{:.3}", ratio.median))),
                 peers.get(line).cloned().unwrap_or_default(),
                 bar,
                 pass.to_owned(),
@@ -92,9 +93,9 @@ fn cell_text(cell: &Cell, unit: Unit) -> String {
 fn quantity(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => format!("{value:.0} B"),
-        Unit::Time if value < 1e3 => format!("{value:.0} ns"),
-        Unit::Time if value < 1e6 => format!("{:.2} µs", value / 1e3),
-        Unit::Time => format!("{:.2} ms", value / 1e6),
+        Unit::CpuTime if value < 1e3 => format!("{value:.0} ns"),
+        Unit::CpuTime if value < 1e6 => format!("{:.2} µs", value / 1e3),
+        Unit::CpuTime => format!("{:.2} ms", value / 1e6),
     }
 }
 
@@ -153,10 +154,10 @@ fn row_json(outcome: &Outcome) -> Value {
         .collect();
     json!({
         "name": outcome.name,
-        "unit": match scores.unit { Unit::Time => "ns", Unit::Bytes => "bytes" },
+        "unit": match scores.unit { Unit::CpuTime => "ns", Unit::Bytes => "bytes" },
         "ours": cell_json(&scores.ours),
         "limit": limit,
-        "ratio": scores.ratio(),
+        "ratio": scores.ratio().map(summary_json),
         "peers": peers,
         "bars": bars,
         "pass": outcome.passes(),
@@ -166,20 +167,26 @@ fn row_json(outcome: &Outcome) -> Value {
 fn cell_json(cell: &Cell) -> Value {
     match cell {
         Cell::Measured(measurement) => {
-            let summary = &measurement.summary;
-            json!({
-                "median": summary.median,
-                "lower_quartile": summary.lower_quartile,
-                "upper_quartile": summary.upper_quartile,
-                "interquartile_range": summary.interquartile_range(),
-                "samples": summary.samples,
-                "allocations": measurement.allocations.map(|allocations| allocations.count),
-                "peak_bytes": measurement.allocations.map(|allocations| allocations.peak_bytes),
-            })
+            let mut json = summary_json(measurement.summary);
+            if let Some(allocations) = measurement.allocations {
+                json["allocations"] = allocations.count.into();
+                json["peak_bytes"] = allocations.peak_bytes.into();
+            }
+            json
         }
         Cell::Unavailable(reason) => json!({ "unavailable": reason }),
         Cell::Failed(reason) => json!({ "failed": reason }),
     }
+}
+
+fn summary_json(summary: Summary) -> Value {
+    json!({
+        "median": summary.median,
+        "lower_quartile": summary.lower_quartile,
+        "upper_quartile": summary.upper_quartile,
+        "interquartile_range": summary.interquartile_range(),
+        "samples": summary.samples,
+    })
 }
 
 const fn verdict_json(verdict: Verdict) -> &'static str {
@@ -194,20 +201,20 @@ const fn verdict_json(verdict: Verdict) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Summary;
     use crate::verdict::{Allocations, Measurement};
 
     fn measured(samples: &[f64]) -> Cell {
-        Cell::Measured(Measurement { summary: Summary::of(samples.to_vec()).unwrap(), allocations: None })
+        let samples = samples.to_vec();
+        Cell::Measured(Measurement { summary: Summary::of(samples.clone()).unwrap(), samples, allocations: None })
     }
 
     fn outcomes() -> Vec<Outcome> {
         let scores = Scores {
-            unit: Unit::Time,
+            unit: Unit::CpuTime,
             ours: measured(&[500_000.0, 600_000.0, 700_000.0]),
-            limit: Some(LimitScore { name: "verify", times: 5.0, cell: measured(&[100_000.0]) }),
+            limit: Some(LimitScore { name: "verify", times: 5.0, cell: measured(&[100_000.0; 3]) }),
             peers: vec![
-                ("fast", measured(&[1_200_000.0])),
+                ("fast", measured(&[1_000_000.0, 1_200_000.0, 1_400_000.0])),
                 ("absent", Cell::Unavailable("no time argument".to_owned())),
                 ("broken", Cell::Failed("panicked: overflow".to_owned())),
             ],
@@ -242,7 +249,8 @@ mod tests {
         assert_eq!((row["name"].as_str(), row["unit"].as_str()), (Some("subject-what"), Some("ns")));
         assert_eq!(row["ours"]["interquartile_range"], 100_000.0);
         assert_eq!(row["ours"]["samples"], 3);
-        assert_eq!((&row["limit"]["total"], &row["ratio"]), (&json!(500_000.0), &json!(1.2)));
+        assert_eq!(row["limit"]["total"], 500_000.0);
+        assert!((row["ratio"]["median"].as_f64().unwrap() - 1.2).abs() < 1e-9, "{row:#}");
         assert_eq!(row["peers"][1]["result"]["unavailable"], "no time argument");
         assert_eq!(row["peers"][2]["result"]["failed"], "panicked: overflow");
         assert_eq!(row["peers"][2]["times_ours"], Value::Null);
@@ -254,7 +262,7 @@ mod tests {
     fn bytes_come_with_their_number_and_peak() {
         let summary = Summary::of(vec![40_000.0]).unwrap();
         let allocations = Some(Allocations { count: 321, peak_bytes: 9_000 });
-        let cell = Cell::Measured(Measurement { summary, allocations });
+        let cell = Cell::Measured(Measurement { summary, samples: vec![40_000.0], allocations });
         assert_eq!(cell_text(&cell, Unit::Bytes), "40000 B in 321, peak 9000 B");
         assert_eq!(cell_json(&cell)["peak_bytes"], 9_000);
         assert_eq!(bar_text(Bar::Below(65_536.0), Unit::Bytes), "< 65536 B");

@@ -60,8 +60,9 @@ impl Contestant {
 /// What is counted for one iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Nanoseconds on the wall clock.
-    Time,
+    /// Nanoseconds of processor time of this thread: right for work that neither waits nor uses other threads, because
+    /// it leaves out what else the machine did meanwhile.
+    CpuTime,
     /// Bytes allocated by this thread, in total.
     Bytes,
 }

@@ -3,7 +3,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::row::{Contest, Contestant, Failure, Row, Unit};
 use crate::stats::Summary;
@@ -12,9 +14,11 @@ use crate::verdict::{Allocations, Cell, LimitScore, Measurement, Outcome, Scores
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
+    /// At least.
     pub(crate) rounds: usize,
-    /// Of one contestant in one round, at least one iteration. Short, so that most turns are over before the operating
-    /// system gives the processor to somebody else.
+    /// Rows whose rounds are short get more of them.
+    at_least: Duration,
+    /// Of one contestant in one round, at least one iteration. Short, so that contestants meet the same machine.
     turn: Duration,
     warm_up: Duration,
     pub(crate) smoke: bool,
@@ -22,11 +26,17 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) const fn full() -> Self {
-        Self { rounds: 300, turn: Duration::from_millis(1), warm_up: Duration::from_millis(200), smoke: false }
+        Self {
+            rounds: 300,
+            at_least: Duration::from_secs(4),
+            turn: Duration::from_millis(1),
+            warm_up: Duration::from_millis(200),
+            smoke: false,
+        }
     }
 
     pub(crate) const fn smoke() -> Self {
-        Self { rounds: 1, turn: Duration::ZERO, warm_up: Duration::ZERO, smoke: true }
+        Self { rounds: 1, at_least: Duration::ZERO, turn: Duration::ZERO, warm_up: Duration::ZERO, smoke: true }
     }
 }
 
@@ -42,7 +52,7 @@ fn contend(contest: Contest, plan: &Plan) -> Scores {
     let (names, peers): (Vec<_>, Vec<_>) = peers.into_iter().map(|peer| (peer.name, peer.contestant)).unzip();
     let mut entrants: Vec<_> = [ours].into_iter().chain(floor).chain(peers).map(Entrant::new).collect();
     match unit {
-        Unit::Time => race(&mut entrants, plan),
+        Unit::CpuTime => race(&mut entrants, plan, cpu_time),
         Unit::Bytes => entrants.iter_mut().for_each(Entrant::count),
     }
     let mut cells = entrants.into_iter().map(Entrant::into_cell);
@@ -56,19 +66,21 @@ fn contend(contest: Contest, plan: &Plan) -> Scores {
     }
 }
 
-fn race(entrants: &mut [Entrant], plan: &Plan) {
+fn race(entrants: &mut [Entrant], plan: &Plan, clock: Clock) {
     // Times are not to contain the counting.
     allocation_counter::opt_out(|| {
         for entrant in entrants.iter_mut() {
-            entrant.warm_up(plan);
+            entrant.warm_up(plan, clock);
         }
-        for round in 0..plan.rounds {
+        let (began, mut round) = (clock(), 0);
+        while round < plan.rounds || clock().saturating_sub(began) < plan.at_least {
             // Nobody always comes after the same one.
             let first = round % entrants.len();
             let (late, early) = entrants.split_at_mut(first);
             for entrant in early.iter_mut().chain(late) {
-                entrant.take_turn();
+                entrant.take_turn(clock);
             }
+            round += 1;
         }
     });
 }
@@ -89,25 +101,25 @@ impl Entrant {
     }
 
     /// Runs it until caches are warm and its speed is known.
-    fn warm_up(&mut self, plan: &Plan) {
-        let (began, mut runs) = (Instant::now(), 0_u32);
-        while self.runs() && (runs == 0 || began.elapsed() < plan.warm_up) {
+    fn warm_up(&mut self, plan: &Plan, clock: Clock) {
+        let (began, mut runs) = (clock(), 0_u32);
+        while self.runs() && (runs == 0 || clock().saturating_sub(began) < plan.warm_up) {
             self.iterate(1);
             runs += 1;
         }
         if self.runs() && runs > 0 {
-            let one = (began.elapsed() / runs).max(Duration::from_nanos(1));
+            let one = clock().saturating_sub(began) / runs;
             let iterations = plan.turn.as_nanos() / one.as_nanos().max(1);
             self.iterations = u32::try_from(iterations).unwrap_or(u32::MAX).max(1);
         }
     }
 
-    fn take_turn(&mut self) {
+    fn take_turn(&mut self, clock: Clock) {
         // What ran before left its own code and data in the caches.
         self.iterate(1);
-        let began = Instant::now();
+        let began = clock();
         self.iterate(self.iterations);
-        let elapsed = began.elapsed();
+        let elapsed = clock().saturating_sub(began);
         if self.runs() {
             self.samples.push(elapsed.as_secs_f64() * 1e9 / f64::from(self.iterations));
         }
@@ -140,11 +152,21 @@ impl Entrant {
         if let Contestant::Unavailable(reason) = self.contestant {
             return Cell::Unavailable(reason);
         }
-        match (self.failure, Summary::of(self.samples)) {
-            (None, Some(summary)) => Cell::Measured(Measurement { summary, allocations: self.allocations }),
+        match (self.failure, Summary::of(self.samples.clone())) {
+            (None, Some(summary)) => {
+                Cell::Measured(Measurement { summary, samples: self.samples, allocations: self.allocations })
+            }
             (failure, _) => Cell::Failed(failure.unwrap_or_else(|| "was not measured".to_owned())),
         }
     }
+}
+
+/// What a unit of time is read from.
+type Clock = fn() -> Duration;
+
+/// Of this thread since it began. Reading it is a system call, a microsecond a turn.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a thread's processor time is not negative")
 }
 
 /// Turns errors and panics into their message.
@@ -196,14 +218,14 @@ mod tests {
             })
         };
         let peers = vec![Peer { name: "peer", contestant: noting("peer") }];
-        let scores = contend(contest(Unit::Time, noting("ours"), peers), &plan(3));
+        let scores = contend(contest(Unit::CpuTime, noting("ours"), peers), &plan(3));
         // A warm-up each, then an untimed and a timed run a turn; the first of a round changes.
         let turns: Vec<_> = order.borrow()[2..].chunks(2).map(|turn| (turn[0], turn[1])).collect();
         let (ours, peer) = (("ours", "ours"), ("peer", "peer"));
         assert_eq!(turns, [ours, peer, peer, ours, peer, ours]);
         let Cell::Measured(measurement) = &scores.ours else { panic!("{:?}", scores.ours) };
         assert_eq!(measurement.summary.samples, 3);
-        assert!(measurement.summary.median > 0.0);
+        assert!(measurement.summary.median > 0.0, "time passes while the thread runs");
     }
 
     #[test]
@@ -219,7 +241,7 @@ mod tests {
             Peer { name: "absent", contestant: Contestant::unavailable("a reason") },
             Peer { name: "works", contestant: nothing() },
         ];
-        let scores = contend(contest(Unit::Time, nothing(), peers), &plan(5));
+        let scores = contend(contest(Unit::CpuTime, nothing(), peers), &plan(5));
         let cells: Vec<_> = scores.peers.iter().map(|(_, cell)| cell).collect();
         assert_eq!(cells[0], &Cell::Failed("panicked: at once".to_owned()));
         assert_eq!(cells[1], &Cell::Failed("tired".to_owned()));

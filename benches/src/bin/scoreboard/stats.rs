@@ -23,6 +23,17 @@ impl Summary {
         })
     }
 
+    /// The distribution of the samples divided by something positive.
+    pub(crate) fn divided_by(self, divisor: f64) -> Self {
+        let Self { median, lower_quartile, upper_quartile, samples } = self;
+        Self {
+            median: median / divisor,
+            lower_quartile: lower_quartile / divisor,
+            upper_quartile: upper_quartile / divisor,
+            samples,
+        }
+    }
+
     /// How far the middle half of the samples is spread.
     pub(crate) fn interquartile_range(&self) -> f64 {
         self.upper_quartile - self.lower_quartile

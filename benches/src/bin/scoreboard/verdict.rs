@@ -14,6 +14,13 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
+    /// This as a multiple of `other`, round by round: what speeds up or slows down the machine for longer than a round
+    /// concerns both.
+    fn relative_to(&self, other: &Self) -> Option<Summary> {
+        let (Self::Measured(these), Self::Measured(others)) = (self, other) else { return None };
+        Summary::of(these.samples.iter().zip(&others.samples).map(|(this, other)| this / other).collect())
+    }
+
     pub(crate) fn median(&self) -> Option<f64> {
         match self {
             Self::Measured(measurement) => Some(measurement.summary.median),
@@ -26,6 +33,8 @@ impl Cell {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Measurement {
     pub(crate) summary: Summary,
+    /// One a round, in the order of rounds.
+    pub(crate) samples: Vec<f64>,
     pub(crate) allocations: Option<Allocations>,
 }
 
@@ -62,19 +71,20 @@ impl Scores {
     }
 
     /// Ours as a multiple of the limit.
-    pub(crate) fn ratio(&self) -> Option<f64> {
-        Some(self.ours.median()? / self.limit()?)
+    pub(crate) fn ratio(&self) -> Option<Summary> {
+        let limit = self.limit.as_ref()?;
+        Some(self.ours.relative_to(&limit.cell)?.divided_by(limit.times))
     }
 
     /// How many times as much as ours a peer takes.
     pub(crate) fn advantage_over(&self, peer: &str) -> Option<f64> {
         let (_, cell) = self.peers.iter().find(|(name, _)| *name == peer)?;
-        Some(cell.median()? / self.ours.median()?)
+        Some(cell.relative_to(&self.ours)?.median)
     }
 
     fn judge(&self, bar: Bar) -> Verdict {
         let met = match bar {
-            Bar::TimesLimit(times) => self.ratio().map(|ratio| ratio <= times),
+            Bar::TimesLimit(times) => self.ratio().map(|ratio| ratio.median <= times),
             Bar::PeerTakes { peer, times } => self.advantage_over(peer).map(|advantage| advantage >= times),
             Bar::Below(value) => self.ours.median().map(|ours| ours < value),
         };
@@ -126,8 +136,13 @@ mod tests {
     use super::*;
 
     fn measured(median: f64) -> Cell {
-        let summary = Summary::of(vec![median]).unwrap();
-        Cell::Measured(Measurement { summary, allocations: None })
+        of_rounds(&[median])
+    }
+
+    fn of_rounds(samples: &[f64]) -> Cell {
+        let samples = samples.to_vec();
+        let summary = Summary::of(samples.clone()).unwrap();
+        Cell::Measured(Measurement { summary, samples, allocations: None })
     }
 
     fn unavailable() -> Cell {
@@ -142,7 +157,7 @@ mod tests {
     fn outcome(ours: Cell, limit: Cell, peer: Cell, bars: &[Bar]) -> Outcome {
         let limit = LimitScore { name: "limit", times: 5.0, cell: limit };
         let scores =
-            Scores { unit: Unit::Time, ours, limit: Some(limit), peers: vec![("peer", peer)], bars: bars.to_vec() };
+            Scores { unit: Unit::CpuTime, ours, limit: Some(limit), peers: vec![("peer", peer)], bars: bars.to_vec() };
         Outcome { name: "test", scores: Ok(scores), smoke: false }
     }
 
@@ -225,11 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_those_of_medians() {
-        let outcome = outcome(measured(110.0), measured(20.0), measured(330.0), &[]);
-        let scores = outcome.scores.unwrap();
+    fn ratios_are_medians_of_those_of_rounds() {
+        // The machine runs at half its speed in two rounds of five, and ours and the peer meet a hiccup once.
+        let ours = of_rounds(&[110.0, 220.0, 900.0, 220.0, 110.0]);
+        let limit = of_rounds(&[20.0, 40.0, 20.0, 40.0, 20.0]);
+        let peer = of_rounds(&[330.0, 5000.0, 330.0, 660.0, 330.0]);
+        let scores = outcome(ours, limit, peer, &[]).scores.unwrap();
         assert_eq!(scores.limit(), Some(100.0));
-        assert_eq!(scores.ratio(), Some(1.1));
+        let ratio = scores.ratio().unwrap();
+        assert!((ratio.median - 1.1).abs() < 1e-9 && ratio.interquartile_range() < 1e-9, "{ratio:?}");
         assert_eq!(scores.advantage_over("peer"), Some(3.0));
     }
 }

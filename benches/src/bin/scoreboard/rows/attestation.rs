@@ -21,7 +21,7 @@ pub(crate) fn rows() -> Vec<Row> {
 fn verify_cold() -> Result<Contest, Failure> {
     let attested = Rc::new(Attested::simulated()?);
     Ok(Contest {
-        unit: Unit::Time,
+        unit: Unit::CpuTime,
         ours: contestant(&attested, Attested::verify),
         limit: Some(signatures(&attested.signed_lens()?)?),
         peers: verifiers(&attested, under_simulated_root),
@@ -35,7 +35,7 @@ fn verify_cached() -> Result<Contest, Failure> {
     let lens = attested.signed_lens()?;
     let cache = attested.warm_cache()?;
     Ok(Contest {
-        unit: Unit::Time,
+        unit: Unit::CpuTime,
         ours: Contestant::run(move || attested.verify_cached(&cache)),
         limit: Some(signatures(lens.last_chunk::<2>().ok_or("no certificate was signed")?)?),
         peers: Vec::new(),
@@ -48,11 +48,11 @@ fn verify_real() -> Result<Contest, Failure> {
     let Some(attested) = Attested::real()? else {
         let absent = || Contestant::unavailable("NITRO_VECTORS is not set");
         let peers = VERIFIERS.iter().map(|verifier| Peer { name: verifier.name, contestant: absent() }).collect();
-        return Ok(Contest { unit: Unit::Time, ours: absent(), limit: None, peers, bars: Vec::new() });
+        return Ok(Contest { unit: Unit::CpuTime, ours: absent(), limit: None, peers, bars: Vec::new() });
     };
     let attested = Rc::new(attested);
     Ok(Contest {
-        unit: Unit::Time,
+        unit: Unit::CpuTime,
         ours: contestant(&attested, Attested::verify),
         limit: Some(signatures(&attested.signed_lens()?)?),
         peers: verifiers(&attested, under_aws_root),
@@ -65,7 +65,7 @@ fn decode() -> Result<Contest, Failure> {
     let attested = Rc::new(Attested::simulated()?);
     let peer = |(name, decode)| Peer { name, contestant: contestant(&attested, decode) };
     Ok(Contest {
-        unit: Unit::Time,
+        unit: Unit::CpuTime,
         ours: contestant(&attested, Attested::decode),
         limit: None,
         peers: DECODERS.map(peer).into(),
