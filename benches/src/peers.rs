@@ -1,7 +1,10 @@
-//! The same echo over other people's RPC, each set up as its own documentation suggests, for comparison.
+//! Other people's implementations, each set up as its own documentation suggests, for comparison: the same echo over
+//! their RPC, the same documents through their verifiers.
 
 use std::time::Duration;
 
+/// Verifiers of attestation documents.
+pub mod attestation;
 /// tarpc with bincode over length-delimited frames.
 pub mod tarpc;
 /// tonic, gRPC over HTTP/2, with a codec that copies bytes: no protobuf on either side.

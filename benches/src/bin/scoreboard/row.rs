@@ -1,0 +1,92 @@
+//! What a row of the scoreboard is: add one by writing a function that returns its [`Contest`], and listing it in
+//! `rows`.
+
+use std::fmt;
+
+/// A row by its name; what it needs is set up only if it is going to be measured.
+pub(crate) struct Row {
+    /// `subject-what`.
+    pub(crate) name: &'static str,
+    pub(crate) setup: fn() -> Result<Contest, Failure>,
+}
+
+impl Row {
+    /// Whether `name` is this row's, or its subject.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+}
+
+/// Everything that is measured together, in turns.
+pub(crate) struct Contest {
+    pub(crate) unit: Unit,
+    pub(crate) ours: Contestant,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) bars: Vec<Bar>,
+}
+
+/// The least that ours could cost: `times` a simpler thing.
+pub(crate) struct Limit {
+    pub(crate) name: &'static str,
+    pub(crate) times: f64,
+    pub(crate) contestant: Contestant,
+}
+
+/// Somebody else's implementation.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) contestant: Contestant,
+}
+
+/// Something to be measured.
+pub(crate) enum Contestant {
+    /// Does the work once and checks its result.
+    Run(Box<dyn FnMut() -> Result<(), Failure>>),
+    /// Known beforehand not to be measurable here, with the reason.
+    Unavailable(String),
+}
+
+impl Contestant {
+    pub(crate) fn run(work: impl FnMut() -> Result<(), Failure> + 'static) -> Self {
+        Self::Run(Box::new(work))
+    }
+
+    pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable(reason.into())
+    }
+}
+
+/// What is counted for one iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Nanoseconds of processor time of this thread: right for work that neither waits nor uses other threads, because
+    /// it leaves out what else the machine did meanwhile.
+    CpuTime,
+    /// Bytes allocated by this thread, in total.
+    Bytes,
+}
+
+/// What is promised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bar {
+    /// Ours is at most this many times the limit.
+    TimesLimit(f64),
+    /// The peer takes at least this many times as much as ours.
+    PeerTakes { peer: &'static str, times: f64 },
+    /// Ours is below this many units.
+    Below(f64),
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimesLimit(times) => write!(f, "≤ {times} × limit"),
+            Self::PeerTakes { peer, times } => write!(f, "≥ {times} × faster than {peer}"),
+            Self::Below(value) => write!(f, "< {value}"),
+        }
+    }
+}
+
+/// Why something could not be set up, or did not do its work.
+pub(crate) type Failure = Box<dyn std::error::Error>;

@@ -1,0 +1,254 @@
+//! Results, and what they mean for the bars.
+
+use crate::row::{Bar, Unit};
+use crate::stats::Summary;
+
+/// What came of a contestant.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Measured(Measurement),
+    /// It was known beforehand that there would be nothing to measure, and why.
+    Unavailable(String),
+    /// It returned an error or panicked.
+    Failed(String),
+}
+
+impl Cell {
+    /// This as a multiple of `other`, round by round: what speeds up or slows down the machine for longer than a round
+    /// concerns both.
+    fn relative_to(&self, other: &Self) -> Option<Summary> {
+        let (Self::Measured(these), Self::Measured(others)) = (self, other) else { return None };
+        Summary::of(these.samples.iter().zip(&others.samples).map(|(this, other)| this / other).collect())
+    }
+
+    pub(crate) fn median(&self) -> Option<f64> {
+        match self {
+            Self::Measured(measurement) => Some(measurement.summary.median),
+            Self::Unavailable(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// For one iteration.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Measurement {
+    pub(crate) summary: Summary,
+    /// One a round, in the order of rounds.
+    pub(crate) samples: Vec<f64>,
+    pub(crate) allocations: Option<Allocations>,
+}
+
+/// Beside the total of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allocations {
+    pub(crate) count: u64,
+    pub(crate) peak_bytes: u64,
+}
+
+/// A measured row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scores {
+    pub(crate) unit: Unit,
+    pub(crate) ours: Cell,
+    pub(crate) limit: Option<LimitScore>,
+    pub(crate) peers: Vec<(&'static str, Cell)>,
+    pub(crate) bars: Vec<Bar>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LimitScore {
+    pub(crate) name: &'static str,
+    pub(crate) times: f64,
+    /// Of one, not of `times`.
+    pub(crate) cell: Cell,
+}
+
+impl Scores {
+    /// The limit, all of it.
+    pub(crate) fn limit(&self) -> Option<f64> {
+        let limit = self.limit.as_ref()?;
+        Some(limit.times * limit.cell.median()?)
+    }
+
+    /// Ours as a multiple of the limit.
+    pub(crate) fn ratio(&self) -> Option<Summary> {
+        let limit = self.limit.as_ref()?;
+        Some(self.ours.relative_to(&limit.cell)?.divided_by(limit.times))
+    }
+
+    /// How many times as much as ours a peer takes.
+    pub(crate) fn advantage_over(&self, peer: &str) -> Option<f64> {
+        let (_, cell) = self.peers.iter().find(|(name, _)| *name == peer)?;
+        Some(cell.relative_to(&self.ours)?.median)
+    }
+
+    fn judge(&self, bar: Bar) -> Verdict {
+        let met = match bar {
+            Bar::TimesLimit(times) => self.ratio().map(|ratio| ratio.median <= times),
+            Bar::PeerTakes { peer, times } => self.advantage_over(peer).map(|advantage| advantage >= times),
+            Bar::Below(value) => self.ours.median().map(|ours| ours < value),
+        };
+        match met {
+            Some(true) => Verdict::Met,
+            Some(false) => Verdict::Missed,
+            None => Verdict::Unknown,
+        }
+    }
+}
+
+/// Whether a bar is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Met,
+    Missed,
+    /// Not asked: a smoke run shows only that the row runs.
+    NotJudged,
+    /// What it compares with could not be measured: nothing is known to be met, so the row does not pass.
+    Unknown,
+}
+
+/// What came of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) name: &'static str,
+    /// Or why it could not be set up.
+    pub(crate) scores: Result<Scores, String>,
+    pub(crate) smoke: bool,
+}
+
+impl Outcome {
+    /// Each bar with its verdict.
+    pub(crate) fn verdicts(&self) -> Vec<(Bar, Verdict)> {
+        let Ok(scores) = &self.scores else { return Vec::new() };
+        let verdict = |bar| if self.smoke { Verdict::NotJudged } else { scores.judge(bar) };
+        scores.bars.iter().map(|&bar| (bar, verdict(bar))).collect()
+    }
+
+    /// Whether ours ran (or had a reason not to) and no bar is missed or unknown.
+    pub(crate) fn passes(&self) -> bool {
+        let ran = self.scores.as_ref().is_ok_and(|scores| !matches!(scores.ours, Cell::Failed(_)));
+        ran && self.verdicts().iter().all(|(_, verdict)| matches!(verdict, Verdict::Met | Verdict::NotJudged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(median: f64) -> Cell {
+        of_rounds(&[median])
+    }
+
+    fn of_rounds(samples: &[f64]) -> Cell {
+        let samples = samples.to_vec();
+        let summary = Summary::of(samples.clone()).unwrap();
+        Cell::Measured(Measurement { summary, samples, allocations: None })
+    }
+
+    fn unavailable() -> Cell {
+        Cell::Unavailable("no time argument".to_owned())
+    }
+
+    fn failed() -> Cell {
+        Cell::Failed("panicked: overflow".to_owned())
+    }
+
+    /// Ours against five times `limit`, and a peer.
+    fn outcome(ours: Cell, limit: Cell, peer: Cell, bars: &[Bar]) -> Outcome {
+        let limit = LimitScore { name: "limit", times: 5.0, cell: limit };
+        let scores =
+            Scores { unit: Unit::CpuTime, ours, limit: Some(limit), peers: vec![("peer", peer)], bars: bars.to_vec() };
+        Outcome { name: "test", scores: Ok(scores), smoke: false }
+    }
+
+    const LIMIT: Bar = Bar::TimesLimit(1.15);
+    const PEER: Bar = Bar::PeerTakes { peer: "peer", times: 3.0 };
+
+    fn verdicts(outcome: &Outcome) -> Vec<Verdict> {
+        outcome.verdicts().into_iter().map(|(_, verdict)| verdict).collect()
+    }
+
+    #[test]
+    fn a_row_passes_if_every_bar_is_met() {
+        let outcome = outcome(measured(115.0), measured(20.0), measured(345.0), &[LIMIT, PEER, Bar::Below(116.0)]);
+        assert_eq!(verdicts(&outcome), [Verdict::Met; 3]);
+        assert!(outcome.passes());
+    }
+
+    #[test]
+    fn one_missed_bar_fails_the_row() {
+        let slow = outcome(measured(116.0), measured(20.0), measured(400.0), &[LIMIT, PEER]);
+        assert_eq!(verdicts(&slow), [Verdict::Missed, Verdict::Met]);
+        assert!(!slow.passes());
+
+        let not_much_faster = outcome(measured(100.0), measured(20.0), measured(299.0), &[LIMIT, PEER]);
+        assert_eq!(verdicts(&not_much_faster), [Verdict::Met, Verdict::Missed]);
+        assert!(!not_much_faster.passes());
+
+        let large = outcome(measured(100.0), measured(20.0), measured(300.0), &[Bar::Below(100.0)]);
+        assert_eq!(verdicts(&large), [Verdict::Missed]);
+        assert!(!large.passes());
+    }
+
+    #[test]
+    fn a_peer_without_a_bar_may_be_unavailable_or_fail() {
+        for peer in [unavailable(), failed()] {
+            assert!(outcome(measured(100.0), measured(20.0), peer, &[LIMIT]).passes());
+        }
+    }
+
+    #[test]
+    fn a_bar_over_a_peer_that_was_not_measured_is_not_met() {
+        for peer in [unavailable(), failed()] {
+            let outcome = outcome(measured(100.0), measured(20.0), peer, &[LIMIT, PEER]);
+            assert_eq!(verdicts(&outcome), [Verdict::Met, Verdict::Unknown]);
+            assert!(!outcome.passes());
+        }
+    }
+
+    #[test]
+    fn a_bar_over_a_peer_that_is_not_there_is_not_met() {
+        let bar = Bar::PeerTakes { peer: "another", times: 1.0 };
+        assert_eq!(verdicts(&outcome(measured(1.0), measured(1.0), measured(9.0), &[bar])), [Verdict::Unknown]);
+    }
+
+    #[test]
+    fn a_limit_that_was_not_measured_leaves_its_bar_unmet() {
+        let outcome = outcome(measured(1.0), failed(), measured(300.0), &[LIMIT]);
+        assert_eq!(verdicts(&outcome), [Verdict::Unknown]);
+        assert!(!outcome.passes());
+    }
+
+    #[test]
+    fn ours_must_run_unless_there_is_a_reason_and_no_bar() {
+        assert!(!outcome(failed(), measured(20.0), measured(300.0), &[]).passes());
+        assert!(!outcome(unavailable(), measured(20.0), measured(300.0), &[LIMIT]).passes());
+        assert!(outcome(unavailable(), measured(20.0), measured(300.0), &[]).passes());
+        assert!(!Outcome { name: "test", scores: Err("no document".to_owned()), smoke: true }.passes());
+    }
+
+    #[test]
+    fn a_smoke_run_judges_no_bar_but_ours_must_run() {
+        let mut slow = outcome(measured(1e9), measured(20.0), failed(), &[LIMIT, PEER]);
+        slow.smoke = true;
+        assert_eq!(verdicts(&slow), [Verdict::NotJudged; 2]);
+        assert!(slow.passes());
+
+        let mut broken = outcome(failed(), measured(20.0), measured(300.0), &[LIMIT]);
+        broken.smoke = true;
+        assert!(!broken.passes());
+    }
+
+    #[test]
+    fn ratios_are_medians_of_those_of_rounds() {
+        // The machine runs at half its speed in two rounds of five, and ours and the peer meet a hiccup once.
+        let ours = of_rounds(&[110.0, 220.0, 900.0, 220.0, 110.0]);
+        let limit = of_rounds(&[20.0, 40.0, 20.0, 40.0, 20.0]);
+        let peer = of_rounds(&[330.0, 5000.0, 330.0, 660.0, 330.0]);
+        let scores = outcome(ours, limit, peer, &[]).scores.unwrap();
+        assert_eq!(scores.limit(), Some(100.0));
+        let ratio = scores.ratio().unwrap();
+        assert!((ratio.median - 1.1).abs() < 1e-9 && ratio.interquartile_range() < 1e-9, "{ratio:?}");
+        assert_eq!(scores.advantage_over("peer"), Some(3.0));
+    }
+}
