@@ -1,25 +1,27 @@
-//! Issuers whose signatures were verified before.
+//! Authorities whose certificates were verified before.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use x509_cert::name::Name;
 
-use crate::anchor::{Fingerprint, TrustAnchor};
+use crate::anchor::TrustAnchor;
 use crate::time::UnixTime;
 
-/// Remembers which authorities lead up to a trust anchor, so that the next document under them costs two signature
-/// verifications instead of five. Shared by reference among threads.
+/// Remembers bundles of authorities whose signatures were verified, so that the next document under the same ones costs
+/// two signature verifications instead of five. Shared by reference among threads.
 ///
-/// All that it remembers is that the signatures of a sequence of certificates, byte for byte this one and under this
-/// anchor, were verified. Whatever depends on the time, on the policy or on a certificate's place is checked again for
-/// every document, so that a cached issuer is refused in the very second in which it expires. Certificates that restrict
-/// the names below them are never remembered: their demands concern certificates not yet seen.
+/// An entry stands for one sequence of certificates, byte for byte, under one anchor, all of whose checks passed. It holds
+/// only while every one of them is valid, to the second; outside that time, and for any other sequence, everything is
+/// checked as without a cache, with the same answers. A document's own certificate and signature, its policy and its age
+/// are never cached. Bundles in which a certificate restricts the names below it are not taken in: such demands concern
+/// certificates not yet seen.
 ///
-/// Only authorities of a path that was verified to its end are taken in, hence nobody without certificates from the
-/// anchor can fill the cache. When it is full, expired issuers go first, then those unused for longest.
+/// Only bundles of a path that was verified to its end are taken in, hence nobody without a certificate from the anchor
+/// can fill the cache. When it is full, expired bundles go first, then those unused for longest.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -39,40 +41,38 @@ use crate::time::UnixTime;
 ///     let document = UnverifiedDocument::from_bytes(&nsm.attest(&AttestationRequest::new())?)?;
 ///     document.verify_cached(&anchor, &policy, clock.now(), &cache)?;
 /// }
-/// assert_eq!(cache.len(), 3); // regional, zonal, instance
+/// assert_eq!(cache.len(), 1); // one parent instance, one bundle
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ChainCache {
     capacity: usize,
-    issuers: Mutex<Issuers>,
+    bundles: Mutex<Bundles>,
 }
 
 #[derive(Default)]
-struct Issuers {
-    verified: HashMap<ChainId, Entry>,
+struct Bundles {
+    verified: HashMap<BundleId, Entry>,
     /// Counts uses, to tell which entry was used last.
     uses: u64,
 }
 
 struct Entry {
-    /// The earliest end of validity from the anchor down to this issuer.
-    not_after: UnixTime,
+    bundle: VerifiedBundle,
     last_use: u64,
 }
 
 impl ChainCache {
-    /// An empty cache for at most `capacity` issuers. An AWS region has one regional authority, a few zonal ones and one
-    /// for each parent instance; an entry takes about 64 bytes.
+    /// An empty cache for at most `capacity` bundles. A parent instance has one bundle a day; an entry takes about 1 KiB.
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
-        Self { capacity: capacity.get(), issuers: Mutex::default() }
+        Self { capacity: capacity.get(), bundles: Mutex::default() }
     }
 
-    /// How many issuers are remembered, expired ones included that were not looked up since.
+    /// How many bundles are remembered, expired ones included that were not looked up since.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.issuers().verified.len()
+        self.bundles().verified.len()
     }
 
     /// Whether nothing is remembered.
@@ -83,48 +83,48 @@ impl ChainCache {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.issuers().verified.clear();
+        self.bundles().verified.clear();
     }
 
-    /// Whether the signatures down to this issuer were verified and none of the certificates has expired.
-    pub(crate) fn contains(&self, id: &ChainId, now: UnixTime) -> bool {
-        let mut issuers = self.issuers();
-        issuers.uses += 1;
-        let uses = issuers.uses;
-        match issuers.verified.get_mut(id) {
-            Some(entry) if is_valid(entry, now) => {
-                entry.last_use = uses;
-                true
-            }
-            Some(_) => {
-                issuers.verified.remove(id);
-                false
-            }
-            None => false,
+    /// What is known of a bundle, if all of its certificates are valid now.
+    pub(crate) fn get(&self, id: &BundleId, now: UnixTime) -> Option<VerifiedBundle> {
+        let mut bundles = self.bundles();
+        bundles.uses += 1;
+        let uses = bundles.uses;
+        let entry = bundles.verified.get_mut(id)?;
+        if entry.bundle.has_expired(now) {
+            bundles.verified.remove(id);
+            return None;
         }
-    }
-
-    /// Takes in an issuer at the end of a path that was verified.
-    pub(crate) fn insert(&self, id: ChainId, not_after: UnixTime, now: UnixTime) {
-        let mut issuers = self.issuers();
-        issuers.uses += 1;
-        let last_use = issuers.uses;
-        if !issuers.verified.contains_key(&id) && issuers.verified.len() >= self.capacity {
-            issuers.make_room(now);
+        // Not yet valid again, after a clock was set back.
+        if now.as_secs() < entry.bundle.not_before.as_secs() {
+            return None;
         }
-        issuers.verified.insert(id, Entry { not_after, last_use });
+        entry.last_use = uses;
+        Some(entry.bundle.clone())
     }
 
-    fn issuers(&self) -> MutexGuard<'_, Issuers> {
+    /// Takes in the authorities of a path that was verified.
+    pub(crate) fn insert(&self, id: BundleId, bundle: VerifiedBundle, now: UnixTime) {
+        let mut bundles = self.bundles();
+        bundles.uses += 1;
+        let last_use = bundles.uses;
+        if !bundles.verified.contains_key(&id) && bundles.verified.len() >= self.capacity {
+            bundles.make_room(now);
+        }
+        bundles.verified.insert(id, Entry { bundle, last_use });
+    }
+
+    fn bundles(&self) -> MutexGuard<'_, Bundles> {
         // No code panics while it holds the lock half-way through a change.
-        self.issuers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Issuers {
+impl Bundles {
     fn make_room(&mut self, now: UnixTime) {
         let before = self.verified.len();
-        self.verified.retain(|_, entry| is_valid(entry, now));
+        self.verified.retain(|_, entry| !entry.bundle.has_expired(now));
         if self.verified.len() == before
             && let Some(oldest) = self.verified.iter().min_by_key(|(_, entry)| entry.last_use).map(|(id, _)| *id)
         {
@@ -133,9 +133,20 @@ impl Issuers {
     }
 }
 
-/// As for certificates, which count in seconds.
-fn is_valid(entry: &Entry, now: UnixTime) -> bool {
-    now.as_secs() <= entry.not_after.as_secs()
+/// What verification needs to know of authorities that it need not look at again.
+#[derive(Clone)]
+pub(crate) struct VerifiedBundle {
+    /// The latest begin and the earliest end of their validity, in whole seconds as certificates count.
+    pub(crate) not_before: UnixTime,
+    pub(crate) not_after: UnixTime,
+    /// Their subjects, the root's first.
+    pub(crate) subjects: Arc<[Name]>,
+}
+
+impl VerifiedBundle {
+    fn has_expired(&self, now: UnixTime) -> bool {
+        now.as_secs() > self.not_after.as_secs()
+    }
 }
 
 impl fmt::Debug for ChainCache {
@@ -144,21 +155,19 @@ impl fmt::Debug for ChainCache {
     }
 }
 
-/// Names a sequence of certificates from an anchor down: a hash over the hash of all before and the last one's.
+/// Names a sequence of certificates under an anchor: a digest over the anchor's and all of theirs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ChainId([u8; 32]);
+pub(crate) struct BundleId([u8; 32]);
 
-impl ChainId {
-    /// The sequence that consists of the anchor alone.
-    pub(crate) const fn of(anchor: &TrustAnchor) -> Self {
-        Self(*anchor.fingerprint().as_bytes())
-    }
-
-    /// The sequence with one more certificate. Both inputs have a fixed length, so that no other sequence has this name.
-    pub(crate) fn below(&self, certificate: &[u8]) -> Self {
+impl BundleId {
+    pub(crate) fn of(anchor: &TrustAnchor, cabundle: &[Vec<u8>]) -> Self {
         let mut context = Context::new(&SHA256);
-        context.update(&self.0);
-        context.update(Fingerprint::of(certificate).as_bytes());
+        context.update(anchor.fingerprint().as_bytes());
+        for certificate in cabundle {
+            // The length keeps (ab, c) and (a, bc) apart.
+            context.update(&certificate.len().to_be_bytes());
+            context.update(certificate);
+        }
         let mut id = [0; 32];
         id.copy_from_slice(context.finish().as_ref());
         Self(id)
@@ -176,56 +185,65 @@ mod tests {
         ChainCache::new(NonZeroUsize::new(capacity).unwrap())
     }
 
-    fn id(name: &[u8]) -> ChainId {
-        ChainId::of(&TrustAnchor::aws_nitro_g1()).below(name)
+    fn id(name: &[u8]) -> BundleId {
+        BundleId::of(&TrustAnchor::aws_nitro_g1(), &[name.to_vec()])
+    }
+
+    fn until(not_after: UnixTime) -> VerifiedBundle {
+        VerifiedBundle { not_before: NOW, not_after, subjects: Arc::new([]) }
     }
 
     #[test]
-    fn an_issuer_is_forgotten_in_the_second_after_its_last() {
+    fn a_bundle_is_forgotten_in_the_second_after_its_last() {
         let cache = cache(2);
-        cache.insert(id(b"a"), LATER, NOW);
-        assert!(cache.contains(&id(b"a"), UnixTime::from_millis(LATER.as_millis() + 999)));
-        assert!(!cache.contains(&id(b"a"), UnixTime::from_millis(LATER.as_millis() + 1000)));
+        cache.insert(id(b"a"), until(LATER), NOW);
+        assert!(cache.get(&id(b"a"), UnixTime::from_millis(LATER.as_millis() + 999)).is_some());
+        assert!(cache.get(&id(b"a"), UnixTime::from_millis(LATER.as_millis() + 1000)).is_none());
         assert!(cache.is_empty());
-        assert!(!cache.contains(&id(b"a"), NOW), "a clock set back does not bring it back");
+        assert!(cache.get(&id(b"a"), NOW).is_none(), "a clock set back does not bring it back");
     }
 
     #[test]
-    fn expired_issuers_make_room_before_used_ones() {
+    fn a_bundle_does_not_hold_before_its_first_second() {
         let cache = cache(2);
-        cache.insert(id(b"short"), NOW, NOW);
-        cache.insert(id(b"long"), LATER, NOW);
-        assert!(cache.contains(&id(b"short"), NOW), "the more recently used");
-        cache.insert(id(b"new"), LATER, LATER);
-        assert_eq!(cache.len(), 2);
-        assert!(cache.contains(&id(b"long"), LATER) && cache.contains(&id(b"new"), LATER));
+        cache.insert(id(b"a"), until(LATER), NOW);
+        assert!(cache.get(&id(b"a"), UnixTime::from_millis(NOW.as_millis() - 1)).is_none());
+        assert!(cache.get(&id(b"a"), NOW).is_some());
     }
 
     #[test]
-    fn the_issuer_unused_for_longest_makes_room() {
+    fn expired_bundles_make_room_before_used_ones() {
+        let cache = cache(2);
+        cache.insert(id(b"short"), until(NOW), NOW);
+        cache.insert(id(b"long"), until(LATER), NOW);
+        assert!(cache.get(&id(b"short"), NOW).is_some(), "the more recently used");
+        cache.insert(id(b"new"), until(LATER), LATER);
+        assert_eq!(cache.len(), 2);
+        assert!(cache.get(&id(b"long"), LATER).is_some() && cache.get(&id(b"new"), LATER).is_some());
+    }
+
+    #[test]
+    fn the_bundle_unused_for_longest_makes_room() {
         let cache = cache(3);
         for name in [b"a", b"b", b"c"] {
-            cache.insert(id(name), LATER, NOW);
+            cache.insert(id(name), until(LATER), NOW);
         }
-        assert!(cache.contains(&id(b"a"), NOW));
-        cache.insert(id(b"d"), LATER, NOW);
-        assert_eq!([b"a", b"b", b"c", b"d"].map(|name| cache.contains(&id(name), NOW)), [true, false, true, true]);
-        cache.insert(id(b"d"), LATER, NOW);
+        assert!(cache.get(&id(b"a"), NOW).is_some());
+        cache.insert(id(b"d"), until(LATER), NOW);
+        let known = [b"a", b"b", b"c", b"d"].map(|name| cache.get(&id(name), NOW).is_some());
+        assert_eq!(known, [true, false, true, true]);
+        cache.insert(id(b"d"), until(LATER), NOW);
         assert_eq!(cache.len(), 3, "what is there already needs no room");
         cache.clear();
         assert!(cache.is_empty());
     }
 
     #[test]
-    fn sequences_have_names_of_their_own() {
-        let names = [
-            id(b"ab"),
-            id(b"ab").below(b"c"),
-            id(b"a").below(b"bc"),
-            id(b"a"),
-            id(b"a").below(b"b").below(b"c"),
-            ChainId::of(&TrustAnchor::aws_nitro_g1()),
-        ];
+    fn every_sequence_has_a_name_of_its_own() {
+        let aws = TrustAnchor::aws_nitro_g1();
+        let bundles: [&[&[u8]]; 6] = [&[], &[b""], &[b"ab"], &[b"ab", b"c"], &[b"a", b"bc"], &[b"c", b"ab"]];
+        let names =
+            bundles.map(|bundle| BundleId::of(&aws, &bundle.iter().map(|der| der.to_vec()).collect::<Vec<_>>()));
         for (index, name) in names.iter().enumerate() {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "name {index}");
         }

@@ -76,9 +76,9 @@ impl<'de> Visitor<'de> for ItemVisitor {
         Ok(Item::Text(text.to_owned()))
     }
 
-    // Capacity is never taken from a claimed length: the vectors grow with what is really there.
+    // A definite number of elements is a true one: the walk before has met them all.
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Item, A::Error> {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(access.size_hint().unwrap_or(0).min(MAX_ITEMS));
         while let Some(item) = access.next_element()? {
             items.push(item);
             if items.len() > MAX_ITEMS {
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Item, A::Error> {
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(access.size_hint().unwrap_or(0).min(MAX_ITEMS));
         while let Some(entry) = access.next_entry()? {
             entries.push(entry);
             if entries.len() > MAX_ITEMS {

@@ -13,10 +13,16 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "verify")]
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
+#[cfg(feature = "verify")]
+use aws_nitro_enclaves_cose::sign::SigStructure;
+
 use crate::cbor::{self, Argument, Reader};
 use crate::error::Malformed;
 
-/// The place of the payload within a COSE_Sign1 of the one shape that documents have.
+/// The place of the payload within a COSE_Sign1 of the one shape that documents have. The signature is at its end:
+/// [`SIGNATURE_LEN`] bytes.
 pub(crate) fn payload_range(bytes: &[u8]) -> Result<Range<usize>, Malformed> {
     let mut reader = Reader::new(bytes);
     let mut outer = reader.head()?;
@@ -64,112 +70,28 @@ fn require_minimal(head: &cbor::Head) -> Result<u64, Malformed> {
     }
 }
 
-#[cfg(feature = "sim")]
-pub(crate) use verifying::AwsLcHash;
+/// The key of an end-entity certificate: an uncompressed point of P-384.
 #[cfg(feature = "verify")]
-pub(crate) use verifying::P384VerifyingKey;
+pub(crate) struct P384VerifyingKey {
+    point: Vec<u8>,
+}
 
 #[cfg(feature = "verify")]
-mod verifying {
-    use aws_lc_rs::digest::{self, Context, Digest, SHA256, SHA384, SHA512};
-    use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
-    use aws_nitro_enclaves_cose::CoseSign1;
-    use aws_nitro_enclaves_cose::crypto::{Hash, MessageDigest, SignatureAlgorithm, SigningPublicKey};
-    use aws_nitro_enclaves_cose::error::CoseError;
-
-    /// aws-lc's digests for the COSE library.
-    pub(crate) struct AwsLcHash;
-
-    impl Hash for AwsLcHash {
-        fn hash(algorithm: MessageDigest, data: &[u8]) -> Result<Vec<u8>, CoseError> {
-            let algorithm = match algorithm {
-                MessageDigest::Sha256 => &SHA256,
-                MessageDigest::Sha384 => &SHA384,
-                MessageDigest::Sha512 => &SHA512,
-            };
-            Ok(digest::digest(algorithm, data).as_ref().to_vec())
-        }
+impl P384VerifyingKey {
+    /// Whether the point is on the curve shows when a signature is checked.
+    pub(crate) const fn from_point(point: Vec<u8>) -> Self {
+        Self { point }
     }
 
-    /// The key of an end-entity certificate: an uncompressed point of P-384.
-    pub(crate) struct P384VerifyingKey {
-        point: Vec<u8>,
-    }
-
-    impl P384VerifyingKey {
-        /// Whether the point is on the curve shows when a signature is checked.
-        pub(crate) const fn from_point(point: Vec<u8>) -> Self {
-            Self { point }
-        }
-
-        /// Whether this key signed the COSE_Sign1 `document`, and `payload` is the payload it signed.
-        pub(crate) fn has_signed(&self, document: &[u8], payload: &[u8]) -> bool {
-            let key = BoundKey { key: self, signed: sig_structure_digest(payload) };
-            CoseSign1::from_bytes(document).and_then(|sign1| sign1.verify_signature::<AwsLcHash>(&key)).unwrap_or(false)
-        }
-
-        pub(crate) fn verify_digest(&self, digest: &Digest, signature: &[u8]) -> bool {
-            UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.point).verify_digest(digest, signature).is_ok()
-        }
-    }
-
-    /// The key, for one payload: the COSE library reads the document by itself, and what it believes to be signed must be
-    /// what this crate has read.
-    struct BoundKey<'a> {
-        key: &'a P384VerifyingKey,
-        signed: Digest,
-    }
-
-    impl SigningPublicKey for BoundKey<'_> {
-        fn get_parameters(&self) -> Result<(SignatureAlgorithm, MessageDigest), CoseError> {
-            Ok((SignatureAlgorithm::ES384, MessageDigest::Sha384))
-        }
-
-        fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<bool, CoseError> {
-            Ok(digest == self.signed.as_ref() && self.key.verify_digest(&self.signed, signature))
-        }
-    }
-
-    /// SHA-384 of the Sig_structure (RFC 9052 §4.4): `["Signature1", protected header, h'', payload]`.
-    fn sig_structure_digest(payload: &[u8]) -> Digest {
-        let mut context = Context::new(&SHA384);
-        context.update(b"\x84\x6aSignature1\x44");
-        context.update(super::PROTECTED_ES384);
-        context.update(b"\x40");
-        // The head of a byte string in its shortest form.
-        let len = payload.len() as u64;
-        match len.to_be_bytes() {
-            [0, 0, 0, 0, 0, 0, 0, len @ ..24] => context.update(&[0x40 + len]),
-            [0, 0, 0, 0, 0, 0, 0, len] => context.update(&[0x58, len]),
-            [0, 0, 0, 0, 0, 0, len @ ..] => context.update(&[&[0x59], &len[..]].concat()),
-            [0, 0, 0, 0, len @ ..] => context.update(&[&[0x5a], &len[..]].concat()),
-            len => context.update(&[&[0x5b], &len[..]].concat()),
-        }
-        context.update(payload);
-        context.finish()
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn the_sig_structure_is_that_of_an_independent_encoder() {
-            use ciborium::Value;
-            for len in [0, 1, 23, 24, 255, 256, 4000, 65_535, 65_536] {
-                let payload = vec![7; len];
-                let structure = Value::Array(vec![
-                    "Signature1".into(),
-                    Value::Bytes(vec![0xa1, 0x01, 0x38, 0x22]),
-                    Value::Bytes(vec![]),
-                    Value::Bytes(payload.clone()),
-                ]);
-                let mut encoded = Vec::new();
-                ciborium::into_writer(&structure, &mut encoded).unwrap();
-                let expected = digest::digest(&SHA384, &encoded);
-                assert_eq!(sig_structure_digest(&payload).as_ref(), expected.as_ref(), "{len} bytes");
-            }
-        }
+    /// Whether `signature`, r ‖ s, is this key's over the Sig_structure (RFC 9052 §4.4) of `payload`.
+    ///
+    /// Where payload and signature stand in a document, and that its headers say ES384 and nothing else, was settled when
+    /// it was read: this is all that the library is needed for.
+    pub(crate) fn has_signed(&self, payload: &[u8], signature: &[u8]) -> bool {
+        let sig_structure =
+            SigStructure::new_sign1(PROTECTED_ES384, payload).and_then(|structure| structure.as_bytes());
+        let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.point);
+        sig_structure.is_ok_and(|signed| key.verify(&signed, signature).is_ok())
     }
 }
 

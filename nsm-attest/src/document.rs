@@ -58,6 +58,11 @@ impl UnverifiedDocument {
         &self.bytes[self.payload_start..self.payload_end]
     }
 
+    #[cfg(feature = "verify")]
+    pub(crate) fn signature(&self) -> &[u8] {
+        &self.bytes[self.bytes.len() - cose::SIGNATURE_LEN..]
+    }
+
     /// The fields as they stand there, for display and diagnosis.
     ///
     /// # Security

@@ -2,8 +2,8 @@
 //!
 //! The path is the one the document presents, in its order; no other is searched for. What webpki does not look at (the
 //! anchor's own dates, key usage, algorithms of keys) or is asked for by name here (authority, path length) is checked
-//! first, then webpki checks signatures, name constraints and critical extensions. With a [`ChainCache`], webpki begins at
-//! the last issuer whose signatures were verified before; everything else is checked as without.
+//! first, then webpki checks signatures, name constraints and critical extensions. With a [`ChainCache`] that
+//! knows the authorities, only the end entity is checked.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameCon
 use x509_cert::name::Name;
 
 use crate::anchor::{Fingerprint, TrustAnchor};
-use crate::cache::{ChainCache, ChainId};
+use crate::cache::{BundleId, ChainCache, VerifiedBundle};
 use crate::cose::P384VerifyingKey;
 use crate::document::AttestationDocument;
 use crate::error::{ChainPosition, Error, Malformed, Rejection};
@@ -32,20 +32,45 @@ pub(crate) fn verify(
     cache: Option<&ChainCache>,
 ) -> Result<P384VerifyingKey, Error> {
     check_root(document, anchor)?;
-    let chain = read_chain(document)?;
-    for (index, link) in chain.iter().enumerate() {
-        link.check_issuer(&chain[..index])?;
-        link.check_validity(now)?;
-        link.check_algorithms()?;
-        link.check_usage()?;
-        link.check_authority(chain.len() - index)?;
+    let Some(cache) = cache else { return verify_all(document, now).map(|chain| key_of(&chain.end_entity)) };
+    let id = BundleId::of(anchor, &document.cabundle);
+    if let Some(bundle) = cache.get(&id, now) {
+        return verify_below(document, &bundle, now).map(|end_entity| key_of(&end_entity));
     }
-    match cache {
-        Some(cache) => check_signatures_cached(document, &chain, anchor, now, cache)?,
-        None => check_signatures(document, 0, now)?,
+    let chain = verify_all(document, now)?;
+    if let Some(bundle) = chain.cacheable() {
+        cache.insert(id, bundle, now);
     }
-    let end_entity = chain.last().ok_or(Rejection::PathInvalid)?;
-    Ok(P384VerifyingKey::from_point(end_entity.public_key().to_vec()))
+    Ok(key_of(&chain.end_entity))
+}
+
+/// Checks every certificate, from the root down, then all signatures.
+fn verify_all(document: &AttestationDocument, now: UnixTime) -> Result<Chain, Error> {
+    let chain = Chain::read(document)?;
+    let mut subjects = Vec::with_capacity(chain.authorities.len());
+    for (index, link) in chain.authorities.iter().enumerate() {
+        link.check(&subjects, now)?;
+        // Those below it but for the end entity, which does not count.
+        link.check_authority(chain.authorities.len() - index - 1)?;
+        subjects.push(link.subject());
+    }
+    chain.end_entity.check(&subjects, now)?;
+    chain.end_entity.check_no_authority()?;
+    check_signatures(document, 0, now)?;
+    Ok(chain)
+}
+
+/// Checks the end entity alone, below authorities that were checked before and are valid now.
+fn verify_below(document: &AttestationDocument, bundle: &VerifiedBundle, now: UnixTime) -> Result<Link, Error> {
+    let end_entity = Link::from_der(ChainPosition::EndEntity, &document.certificate)?;
+    end_entity.check(&bundle.subjects.iter().collect::<Vec<_>>(), now)?;
+    end_entity.check_no_authority()?;
+    check_signatures(document, document.cabundle.len().saturating_sub(1), now)?;
+    Ok(end_entity)
+}
+
+fn key_of(end_entity: &Link) -> P384VerifyingKey {
+    P384VerifyingKey::from_point(end_entity.public_key().to_vec())
 }
 
 /// Length and root come first: without the pinned root nobody's certificates are even parsed.
@@ -63,12 +88,33 @@ fn check_root(document: &AttestationDocument, anchor: &TrustAnchor) -> Result<()
     }
 }
 
-fn read_chain(document: &AttestationDocument) -> Result<Vec<Link>, Malformed> {
-    let authorities = document.cabundle.iter().enumerate().map(|(index, der)| (ChainPosition::Cabundle(index), der));
-    authorities
-        .chain([(ChainPosition::EndEntity, &document.certificate)])
-        .map(|(position, der)| Link::from_der(position, der))
-        .collect()
+/// The certificates of a document.
+struct Chain {
+    authorities: Vec<Link>,
+    end_entity: Link,
+}
+
+impl Chain {
+    fn read(document: &AttestationDocument) -> Result<Self, Malformed> {
+        let mut authorities = Vec::with_capacity(document.cabundle.len());
+        for (index, der) in document.cabundle.iter().enumerate() {
+            authorities.push(Link::from_der(ChainPosition::Cabundle(index), der)?);
+        }
+        Ok(Self { authorities, end_entity: Link::from_der(ChainPosition::EndEntity, &document.certificate)? })
+    }
+
+    /// What a cache may remember of the authorities; nothing if one of them restricts names, or if that cannot be told.
+    fn cacheable(&self) -> Option<VerifiedBundle> {
+        if !self.authorities.iter().all(|link| matches!(link.extension::<NameConstraints>(), Ok(None))) {
+            return None;
+        }
+        let (not_before, not_after): (Vec<_>, Vec<_>) = self.authorities.iter().map(Link::validity).unzip();
+        Some(VerifiedBundle {
+            not_before: not_before.into_iter().max()?,
+            not_after: not_after.into_iter().min()?,
+            subjects: self.authorities.iter().map(|link| link.subject().clone()).collect(),
+        })
+    }
 }
 
 /// One certificate of the path and where it stands.
@@ -89,6 +135,14 @@ impl Link {
             return Err(Malformed::Certificate { position });
         }
         Ok(Self { position, certificate })
+    }
+
+    /// What every certificate is held against, wherever it stands.
+    fn check(&self, above: &[&Name], now: UnixTime) -> Result<(), Error> {
+        self.check_issuer(above)?;
+        self.check_validity(now)?;
+        self.check_algorithms()?;
+        self.check_usage()
     }
 
     /// The first and the last second.
@@ -140,36 +194,33 @@ impl Link {
         if is_there { Ok(()) } else { Err(Rejection::KeyUsageMissing { position, required }.into()) }
     }
 
-    /// `remaining` counts this certificate and those below it.
-    fn check_authority(&self, remaining: usize) -> Result<(), Error> {
+    /// `below` counts the authorities that follow.
+    fn check_authority(&self, below: usize) -> Result<(), Error> {
         let position = self.position;
-        let constraints = self.extension::<BasicConstraints>()?;
-        if position == ChainPosition::EndEntity {
-            let is_authority =
-                constraints.is_some_and(|(_, claimed)| claimed.ca || claimed.path_len_constraint.is_some());
-            let may_issue = self.extension::<KeyUsage>()?.is_some_and(|(_, usage)| usage.key_cert_sign());
-            return if is_authority || may_issue { Err(Rejection::EndEntityIsAuthority.into()) } else { Ok(()) };
-        }
         // Critical, as RFC 5280 §4.2.1.9 and AWS's §3.2.3.2 demand of authorities.
-        let Some((true, BasicConstraints { ca: true, path_len_constraint })) = constraints else {
+        let Some((true, BasicConstraints { ca: true, path_len_constraint })) = self.extension()? else {
             return Err(Rejection::NotAuthority { position }.into());
         };
-        // Neither this certificate nor the end entity counts.
-        let actual = remaining.saturating_sub(2);
         match path_len_constraint {
-            Some(allowed) if actual > usize::from(allowed) => {
-                Err(Rejection::PathLenExceeded { position, allowed, actual }.into())
+            Some(allowed) if below > usize::from(allowed) => {
+                Err(Rejection::PathLenExceeded { position, allowed, actual: below }.into())
             }
             _ => Ok(()),
         }
     }
 
-    /// Holds the issuer against the certificate before this one, and this subject against all of them: with every name
+    fn check_no_authority(&self) -> Result<(), Error> {
+        let claims = |(_, claimed): (_, BasicConstraints)| claimed.ca || claimed.path_len_constraint.is_some();
+        let may_issue = |(_, usage): (_, KeyUsage)| usage.key_cert_sign();
+        let is_authority = self.extension()?.is_some_and(claims) || self.extension()?.is_some_and(may_issue);
+        if is_authority { Err(Rejection::EndEntityIsAuthority.into()) } else { Ok(()) }
+    }
+
+    /// Holds the issuer against the last of the subjects `above`, and this subject against all of them: with every name
     /// once, webpki has one path to try, so that the number of signature checks is the number of certificates.
-    fn check_issuer(&self, above: &[Self]) -> Result<(), Rejection> {
-        let tbs = self.certificate.tbs_certificate();
-        let issued_by_last = above.last().is_none_or(|issuer| issuer.subject() == tbs.issuer());
-        if issued_by_last && !above.iter().any(|link| link.subject() == tbs.subject()) {
+    fn check_issuer(&self, above: &[&Name]) -> Result<(), Rejection> {
+        let issued_by_last = above.last().is_none_or(|issuer| *issuer == self.certificate.tbs_certificate().issuer());
+        if issued_by_last && !above.contains(&self.subject()) {
             Ok(())
         } else {
             Err(Rejection::IssuerMismatch { position: self.position })
@@ -217,45 +268,6 @@ fn check_signatures(document: &AttestationDocument, trusted: usize, now: UnixTim
         )
         .map_err(to_rejection)?;
     if is_whole_bundle(&path, &authorities) { Ok(()) } else { Err(Rejection::PathInvalid) }
-}
-
-/// Checks the signatures that the cache does not know, and tells it.
-fn check_signatures_cached(
-    document: &AttestationDocument,
-    chain: &[Link],
-    anchor: &TrustAnchor,
-    now: UnixTime,
-    cache: &ChainCache,
-) -> Result<(), Rejection> {
-    let issuers = cacheable_issuers(document, chain, anchor);
-    let known = issuers.iter().rposition(|(id, _)| cache.contains(id, now));
-    // The anchor is `cabundle[0]`, the first of the issuers `cabundle[1]`.
-    let first_new = known.map_or(0, |last| last + 1);
-    check_signatures(document, first_new, now)?;
-    for (id, not_after) in &issuers[first_new..] {
-        cache.insert(*id, *not_after, now);
-    }
-    Ok(())
-}
-
-/// The authorities below the root, each with the name of the sequence down to it and that sequence's end of validity,
-/// as far as no certificate restricts the names below it.
-fn cacheable_issuers(document: &AttestationDocument, chain: &[Link], anchor: &TrustAnchor) -> Vec<(ChainId, UnixTime)> {
-    let mut id = ChainId::of(anchor);
-    let mut not_after = UnixTime::from_millis(u64::MAX);
-    let mut issuers = Vec::with_capacity(MAX_AUTHORITIES);
-    for (index, (der, link)) in document.cabundle.iter().zip(chain).enumerate() {
-        // What cannot be read restricts in its own way: webpki's to refuse, here as without a cache.
-        if !matches!(link.extension::<NameConstraints>(), Ok(None)) {
-            break;
-        }
-        not_after = not_after.min(link.validity().1);
-        if index > 0 {
-            id = id.below(der);
-            issuers.push((id, not_after));
-        }
-    }
-    issuers
 }
 
 /// Every certificate presented is part of the path, in the order presented.

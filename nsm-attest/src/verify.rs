@@ -79,7 +79,7 @@ pub(crate) fn verify_with(
 ) -> Result<AttestationDocument, Error> {
     policy.check_use(stance)?;
     let signer = path::verify(document.unverified(), anchor, now, cache)?;
-    if !signer.has_signed(document.as_bytes(), document.payload()) {
+    if !signer.has_signed(document.payload(), document.signature()) {
         return Err(Rejection::SignatureInvalid.into());
     }
     policy.appraise(document.unverified(), now, stance)?;

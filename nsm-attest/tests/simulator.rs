@@ -1,5 +1,7 @@
 //! The simulator's documents verify, and its requests behave as the device's.
 
+#[path = "support/cose_library.rs"]
+mod cose_library;
 mod support;
 
 use std::collections::BTreeSet;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nsm_attest::sim::{Authority, SimulatedNsm};
+use nsm_attest::sim::{Authority, Defect, SimulatedNsm};
 use nsm_attest::{
     AttestationRequest, Clock, ClockError, InvalidAnchor, Nsm, NsmDescription, NsmError, NsmRng, PcrDescription,
     PcrIndex, PcrValue, Purpose, TrustAnchor, UnixTime, UnverifiedDocument, UserData, measure, sim,
@@ -56,6 +58,18 @@ fn a_tagged_document_verifies_too() {
     let tagged = [&[0xd2], &setup.document().to_bytes()[..]].concat();
     let document = UnverifiedDocument::from_bytes(&tagged).unwrap();
     document.verify(&setup.anchor, &setup.policy().build(), BOOT).unwrap();
+}
+
+#[test]
+fn the_cose_library_agrees_on_what_was_signed() {
+    let setup = Setup::new();
+    for len in [0, 1, 1024] {
+        let document = setup.document_for(&AttestationRequest::new().with_nonce(vec![7; len]));
+        assert_eq!(cose_library::signed_payload(&document).unwrap(), document.payload());
+    }
+    for defect in [Defect::Signature, Defect::SwappedSignature] {
+        assert!(cose_library::signed_payload(&Setup::with_defect(defect).document()).is_err(), "{defect:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Real documents, read from the folder named by `NITRO_VECTORS`, and the negative ones among them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "support/cose_library.rs"]
+mod cose_library;
 #[path = "support/reader.rs"]
 mod reader;
 #[path = "support/real/mod.rs"]
@@ -150,6 +152,13 @@ fn pcr4_of_real_documents_is_computed_from_the_instance_id() {
         let (instance_id, _) = document.unverified().module_id.split_once("-enc").unwrap();
         let pcr4 = document.unverified().pcrs.get(PcrIndex::INSTANCE);
         assert_eq!(pcr4, Some(&measure::instance(instance_id)), "{}", vector.file);
+    }
+}
+
+#[test]
+fn the_cose_library_agrees_on_what_was_signed() {
+    for (vector, document) in real_vectors(the_cose_library_agrees_on_what_was_signed) {
+        assert_eq!(cose_library::signed_payload(&document).unwrap(), document.payload(), "{}", vector.file);
     }
 }
 

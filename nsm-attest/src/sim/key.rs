@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Digest, SHA384};
+use aws_lc_rs::digest::{self, Digest, SHA256, SHA384, SHA512};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use aws_nitro_enclaves_cose::crypto::{MessageDigest, SignatureAlgorithm, SigningPrivateKey, SigningPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    UnparsedPublicKey,
+};
+use aws_nitro_enclaves_cose::crypto::{Hash, MessageDigest, SignatureAlgorithm, SigningPrivateKey, SigningPublicKey};
 use aws_nitro_enclaves_cose::error::CoseError;
 use zeroize::Zeroizing;
 
 use super::SimError;
-use crate::cose::P384VerifyingKey;
 
 /// A private key that protects nothing: simulation only.
 pub(super) struct SimulatedKey {
@@ -62,14 +64,28 @@ impl rcgen::SigningKey for SimulatedKey {
     }
 }
 
+/// aws-lc's digests for the COSE library.
+pub(super) struct AwsLcHash;
+
+impl Hash for AwsLcHash {
+    fn hash(algorithm: MessageDigest, data: &[u8]) -> Result<Vec<u8>, CoseError> {
+        let algorithm = match algorithm {
+            MessageDigest::Sha256 => &SHA256,
+            MessageDigest::Sha384 => &SHA384,
+            MessageDigest::Sha512 => &SHA512,
+        };
+        Ok(digest::digest(algorithm, data).as_ref().to_vec())
+    }
+}
+
 impl SigningPublicKey for SimulatedKey {
     fn get_parameters(&self) -> Result<(SignatureAlgorithm, MessageDigest), CoseError> {
         Ok((SignatureAlgorithm::ES384, MessageDigest::Sha384))
     }
 
     fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<bool, CoseError> {
-        let key = P384VerifyingKey::from_point(self.for_cose.public_key().as_ref().to_vec());
-        Ok(key.verify_digest(&import(digest)?, signature))
+        let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, self.for_cose.public_key());
+        Ok(key.verify_digest(&import(digest)?, signature).is_ok())
     }
 }
 

@@ -10,10 +10,10 @@ use aws_nitro_enclaves_nsm_api::api::{Digest as NsmDigest, ErrorCode, Request, R
 use serde_bytes::ByteBuf;
 
 use super::authority::{Authority, Chain, END_ENTITY_VALIDITY, Names};
-use super::key::SimulatedKey;
+use super::key::{AwsLcHash, SimulatedKey};
 use super::{Defect, SimError, SimulatedNsmBuilder};
 use crate::clock::Clock;
-use crate::cose::{AwsLcHash, SIGNATURE_LEN};
+use crate::cose::SIGNATURE_LEN;
 use crate::document::{AttestationDocument, Digest};
 use crate::measure;
 use crate::nsm::{AttestationRequest, NsmError};
