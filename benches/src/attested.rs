@@ -112,15 +112,14 @@ impl Attested {
         self.check(&verified.module_id)
     }
 
-    /// A cache that has seen this document's issuers.
+    /// A cache that knows this document's authorities.
     ///
     /// # Errors
-    /// If the document is refused, or its issuers are not kept.
+    /// If the document is refused, or its authorities are not kept.
     pub fn warm_cache(&self) -> Result<ChainCache, Failure> {
         let cache = ChainCache::new(CACHE_CAPACITY);
         self.verify_cached(&cache)?;
-        // All but the end entity's certificate and the document are by issuers that are remembered.
-        if cache.len() + 2 == self.signed_lens()?.len() { Ok(cache) } else { Err("issuers are not remembered".into()) }
+        if cache.len() == 1 { Ok(cache) } else { Err("the authorities are not remembered".into()) }
     }
 
     /// That a decoder found what is in it.
