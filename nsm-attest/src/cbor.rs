@@ -10,6 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Malformed;
+use crate::planted;
 
 /// Decodes the one item that `bytes` consist of.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Item, Malformed> {
@@ -166,6 +167,7 @@ impl<'a> Reader<'a> {
             (BYTES | TEXT, Argument::Indefinite) => self.skip_chunks(head.major),
             (ARRAY, argument) => self.skip_elements(argument, 1, depth),
             (MAP, argument) => self.skip_elements(argument, 2, depth),
+            (TAG, Argument::Value { .. }) if planted::TAG => self.skip_nested(depth),
             (TAG, Argument::Value { value, .. }) => Err(Malformed::UnexpectedTag { tag: value }),
             // False, true and null, in their one-byte form.
             (SIMPLE, Argument::Value { value: 20..=22, minimal: true }) if self.offset == head.offset + 1 => Ok(()),

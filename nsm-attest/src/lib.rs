@@ -11,6 +11,7 @@ mod error;
 pub mod measure;
 mod nsm;
 mod pcr;
+mod planted;
 mod purpose;
 mod rng;
 mod time;
