@@ -1,26 +1,28 @@
 //! Verification behind a good signature: a payload is made from a template, signed by a simulated module, and verified.
 //! It is accepted if an independent reading of the payload finds every demand met, and refused otherwise.
 //!
-//! The first two bytes choose the policy, the time, the spelling, who signs, and whether what follows the template are
-//! edits of the finished payload; the template is the rest (see `fuzz::substitute` for its form, `world` for the names).
+//! The first two bytes are choices: the policy, the time, who signs, and so on. A template follows (`fuzz::substitute`
+//! says what that is, `names` what it may contain), and after it edits of the finished payload, if they were chosen.
 #![no_main]
 
+use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use ciborium::Value;
 use fuzz::{Names, Reading, Style, edit, enveloped, read, read_user_data, substitute};
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_target};
 use nsm_attest::sim::{Authority, SimulatedNsm};
 use nsm_attest::{
-    AttestationRequest, Clock, Nsm, PcrIndex, PcrValue, Policy, Purpose, TrustAnchor, UnixTime, UnverifiedDocument,
-    UserData,
+    AttestationRequest, ChainCache, Clock, Error, Nsm, PcrIndex, PcrValue, Policy, Purpose, TrustAnchor, UnixTime,
+    UnverifiedDocument, UserData, VerifiedDocument,
 };
 
-fuzz_target!(|data: &[u8]| {
-    let Some((choices, mut template)) = data.split_first_chunk::<2>() else { return };
+fuzz_target!(|data: &[u8]| -> Corpus {
+    // What is no template teaches the fuzzer nothing about documents.
+    let Some((choices, mut template)) = data.split_first_chunk::<2>() else { return Corpus::Reject };
     let choice = Choice::from(*choices);
-    let Ok(mut value) = ciborium::from_reader::<Value, _>(&mut template) else { return };
+    let Ok(mut value) = ciborium::from_reader::<Value, _>(&mut template) else { return Corpus::Reject };
     substitute(&mut value, &WORLD.names);
     let mut payload = choice.style.encode(&value);
     if choice.is_edited {
@@ -29,6 +31,7 @@ fuzz_target!(|data: &[u8]| {
     if payload.len() <= UnverifiedDocument::MAX_LEN {
         check(&choice, &payload);
     }
+    Corpus::Keep
 });
 
 /// What the first two bytes of the input say.
@@ -41,6 +44,10 @@ struct Choice {
     is_tagged: bool,
     /// Whether a bit of the signature is flipped.
     is_forged: bool,
+    /// Whether the cache is empty, rather than the one that has seen all documents before.
+    is_cold: bool,
+    /// Whether the document is verified without a cache too.
+    is_compared: bool,
 }
 
 impl From<[u8; 2]> for Choice {
@@ -54,6 +61,8 @@ impl From<[u8; 2]> for Choice {
             signer: &WORLD.enclaves[usize::from(first >> 7)],
             is_tagged: second & 1 != 0,
             is_forged: second & 2 != 0,
+            is_cold: second & 4 != 0,
+            is_compared: second & 8 != 0,
         }
     }
 }
@@ -63,13 +72,9 @@ fn check(choice: &Choice, payload: &[u8]) {
     let objection =
         reading.as_ref().err().copied().or_else(|| reading.as_ref().ok().and_then(|r| objection(r, choice)));
     // Decoding looks at no signature: what it refuses under one of zeros need not be signed.
-    let outcome = UnverifiedDocument::from_bytes(&enveloped(payload)).map_err(Into::into).and_then(|_| {
-        UnverifiedDocument::from_bytes(&signed(choice, payload))?.verify(
-            &WORLD.anchor,
-            &choice.demands.policy,
-            choice.now,
-        )
-    });
+    let outcome = UnverifiedDocument::from_bytes(&enveloped(payload))
+        .map_err(Into::into)
+        .and_then(|_| verify(choice, &UnverifiedDocument::from_bytes(&signed(choice, payload))?));
     match (outcome, objection) {
         (Ok(_), None) => {}
         (Ok(document), Some(objection)) => panic!("accepted, though {objection}: {document:?}"),
@@ -79,6 +84,19 @@ fn check(choice: &Choice, payload: &[u8]) {
         }
         (Err(_), _) => {}
     }
+}
+
+/// Verifies with a cache, and again, which must not change the answer; nor must doing without one.
+fn verify(choice: &Choice, document: &UnverifiedDocument) -> Result<VerifiedDocument, Error> {
+    let (anchor, policy, now) = (&WORLD.anchor, &choice.demands.policy, choice.now);
+    let cold = ChainCache::new(NonZeroUsize::MIN);
+    let cache = if choice.is_cold { &cold } else { &WORLD.cache };
+    let outcome = document.clone().verify_cached(anchor, policy, now, cache);
+    assert_eq!(outcome, document.clone().verify_cached(anchor, policy, now, cache), "with a cache, once more");
+    if choice.is_compared {
+        assert_eq!(outcome, document.clone().verify(anchor, policy, now), "without a cache");
+    }
+    outcome
 }
 
 fn signed(choice: &Choice, payload: &[u8]) -> Vec<u8> {
@@ -139,6 +157,7 @@ fn is_fresh(timestamp: u64, choice: &Choice) -> bool {
 /// Two enclaves under one root, and the policies that their documents are held against.
 struct World {
     anchor: TrustAnchor,
+    cache: ChainCache,
     enclaves: [Enclave; 2],
     demands: [Demands; 4],
     names: Names,
@@ -212,11 +231,26 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let enclaves = ["i-0123456789abcdef0", "i-0fedcba9876543210"].map(|id| Enclave::boot(&authority, id));
     World {
         anchor: authority.trust_anchor(),
+        cache: warm_cache(&authority.trust_anchor(), &enclaves),
         names: names(&enclaves, &Enclave::boot(&stranger, "i-0123456789abcdef0")),
         enclaves,
         demands: demands().map(Demands::with_policy),
     }
 });
+
+/// A cache that knows the authorities of both enclaves: what the fuzzer finds must not depend on what ran before.
+fn warm_cache(anchor: &TrustAnchor, enclaves: &[Enclave; 2]) -> ChainCache {
+    let cache = ChainCache::new(NonZeroUsize::new(64).expect("not zero"));
+    for enclave in enclaves {
+        let document = enclave.nsm.attest(&AttestationRequest::new()).expect("a document");
+        let document = UnverifiedDocument::from_bytes(&document).expect("a document");
+        let any_image =
+            Policy::builder().pcr(PcrIndex::INSTANCE, document.unverified().pcrs.get(PcrIndex::INSTANCE).copied());
+        let now = UnixTime::from_secs(LEAF_BEGIN);
+        document.verify_cached(anchor, &any_image.build(), now, &cache).expect("a right document");
+    }
+    cache
+}
 
 fn demands() -> [Demands; 4] {
     [

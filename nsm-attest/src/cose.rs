@@ -71,7 +71,7 @@ pub(crate) use verifying::P384VerifyingKey;
 
 #[cfg(feature = "verify")]
 mod verifying {
-    use aws_lc_rs::digest::{self, Digest, SHA256, SHA384, SHA512};
+    use aws_lc_rs::digest::{self, Context, Digest, SHA256, SHA384, SHA512};
     use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
     use aws_nitro_enclaves_cose::CoseSign1;
     use aws_nitro_enclaves_cose::crypto::{Hash, MessageDigest, SignatureAlgorithm, SigningPublicKey};
@@ -104,22 +104,71 @@ mod verifying {
 
         /// Whether this key signed the COSE_Sign1 `document`, and `payload` is the payload it signed.
         pub(crate) fn has_signed(&self, document: &[u8], payload: &[u8]) -> bool {
-            CoseSign1::from_bytes(document)
-                .and_then(|sign1| sign1.get_payload::<AwsLcHash>(Some(self)))
-                .is_ok_and(|signed| signed == payload)
+            let key = BoundKey { key: self, signed: sig_structure_digest(payload) };
+            CoseSign1::from_bytes(document).and_then(|sign1| sign1.verify_signature::<AwsLcHash>(&key)).unwrap_or(false)
+        }
+
+        pub(crate) fn verify_digest(&self, digest: &Digest, signature: &[u8]) -> bool {
+            UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.point).verify_digest(digest, signature).is_ok()
         }
     }
 
-    impl SigningPublicKey for P384VerifyingKey {
+    /// The key, for one payload: the COSE library reads the document by itself, and what it believes to be signed must be
+    /// what this crate has read.
+    struct BoundKey<'a> {
+        key: &'a P384VerifyingKey,
+        signed: Digest,
+    }
+
+    impl SigningPublicKey for BoundKey<'_> {
         fn get_parameters(&self) -> Result<(SignatureAlgorithm, MessageDigest), CoseError> {
             Ok((SignatureAlgorithm::ES384, MessageDigest::Sha384))
         }
 
         fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<bool, CoseError> {
-            let digest =
-                Digest::import_less_safe(digest, &SHA384).map_err(|error| CoseError::HashingError(Box::new(error)))?;
-            let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.point);
-            Ok(key.verify_digest(&digest, signature).is_ok())
+            Ok(digest == self.signed.as_ref() && self.key.verify_digest(&self.signed, signature))
+        }
+    }
+
+    /// SHA-384 of the Sig_structure (RFC 9052 §4.4): `["Signature1", protected header, h'', payload]`.
+    fn sig_structure_digest(payload: &[u8]) -> Digest {
+        let mut context = Context::new(&SHA384);
+        context.update(b"\x84\x6aSignature1\x44");
+        context.update(super::PROTECTED_ES384);
+        context.update(b"\x40");
+        // The head of a byte string in its shortest form.
+        let len = payload.len() as u64;
+        match len.to_be_bytes() {
+            [0, 0, 0, 0, 0, 0, 0, len @ ..24] => context.update(&[0x40 + len]),
+            [0, 0, 0, 0, 0, 0, 0, len] => context.update(&[0x58, len]),
+            [0, 0, 0, 0, 0, 0, len @ ..] => context.update(&[&[0x59], &len[..]].concat()),
+            [0, 0, 0, 0, len @ ..] => context.update(&[&[0x5a], &len[..]].concat()),
+            len => context.update(&[&[0x5b], &len[..]].concat()),
+        }
+        context.update(payload);
+        context.finish()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_sig_structure_is_that_of_an_independent_encoder() {
+            use ciborium::Value;
+            for len in [0, 1, 23, 24, 255, 256, 4000, 65_535, 65_536] {
+                let payload = vec![7; len];
+                let structure = Value::Array(vec![
+                    "Signature1".into(),
+                    Value::Bytes(vec![0xa1, 0x01, 0x38, 0x22]),
+                    Value::Bytes(vec![]),
+                    Value::Bytes(payload.clone()),
+                ]);
+                let mut encoded = Vec::new();
+                ciborium::into_writer(&structure, &mut encoded).unwrap();
+                let expected = digest::digest(&SHA384, &encoded);
+                assert_eq!(sig_structure_digest(&payload).as_ref(), expected.as_ref(), "{len} bytes");
+            }
         }
     }
 }
@@ -128,7 +177,7 @@ const SIGN1_TAG: u64 = 18;
 /// {1: -35}: the algorithm is ES384.
 const PROTECTED_ES384: &[u8] = b"\xa1\x01\x38\x22";
 /// Two 48-byte integers.
-const SIGNATURE_LEN: usize = 96;
+pub(crate) const SIGNATURE_LEN: usize = 96;
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ pub fn verify(
     now: UnixTime,
     relaxations: Relaxations,
 ) -> Result<DangerDocument, Error> {
-    let document = verify_with(document, anchor, policy, now, relaxations.stance)?;
+    let document = verify_with(document, anchor, policy, now, relaxations.stance, None)?;
     Ok(DangerDocument { document, relaxations })
 }
 

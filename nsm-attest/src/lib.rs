@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "async")]
+mod async_nsm;
 mod cbor;
 mod clock;
 mod cose;
@@ -21,6 +23,8 @@ mod wire;
 #[cfg(feature = "verify")]
 mod anchor;
 #[cfg(feature = "verify")]
+mod cache;
+#[cfg(feature = "verify")]
 pub mod danger;
 #[cfg(feature = "verify")]
 mod path;
@@ -32,6 +36,8 @@ mod verify;
 #[cfg(feature = "sim")]
 pub mod sim;
 
+#[cfg(feature = "async")]
+pub use crate::async_nsm::{AsyncNsm, AsyncNsmBuilder, AsyncNsmError};
 pub use crate::clock::{Clock, ClockError};
 #[cfg(feature = "device")]
 pub use crate::device::Device;
@@ -45,6 +51,8 @@ pub use crate::time::{InvalidTime, UnixTime};
 
 #[cfg(feature = "verify")]
 pub use crate::anchor::{Fingerprint, InvalidAnchor, TrustAnchor};
+#[cfg(feature = "verify")]
+pub use crate::cache::ChainCache;
 #[cfg(feature = "verify")]
 pub use crate::error::{Error, Misuse, Rejection};
 #[cfg(feature = "verify")]

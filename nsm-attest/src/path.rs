@@ -2,7 +2,8 @@
 //!
 //! The path is the one the document presents, in its order; no other is searched for. What webpki does not look at (the
 //! anchor's own dates, key usage, algorithms of keys) or is asked for by name here (authority, path length) is checked
-//! first, then webpki checks signatures, name constraints and critical extensions.
+//! first, then webpki checks signatures, name constraints and critical extensions. With a [`ChainCache`], webpki begins at
+//! the last issuer whose signatures were verified before; everything else is checked as without.
 
 use std::time::Duration;
 
@@ -12,9 +13,11 @@ use rustls_pki_types::CertificateDer;
 use subtle::ConstantTimeEq;
 use webpki::{EndEntityCert, KeyUsage as ExtendedUsage, VerifiedPath, anchor_from_trusted_cert};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints};
+use x509_cert::name::Name;
 
 use crate::anchor::{Fingerprint, TrustAnchor};
+use crate::cache::{ChainCache, ChainId};
 use crate::cose::P384VerifyingKey;
 use crate::document::AttestationDocument;
 use crate::error::{ChainPosition, Error, Malformed, Rejection};
@@ -26,6 +29,7 @@ pub(crate) fn verify(
     document: &AttestationDocument,
     anchor: &TrustAnchor,
     now: UnixTime,
+    cache: Option<&ChainCache>,
 ) -> Result<P384VerifyingKey, Error> {
     check_root(document, anchor)?;
     let chain = read_chain(document)?;
@@ -36,8 +40,10 @@ pub(crate) fn verify(
         link.check_usage()?;
         link.check_authority(chain.len() - index)?;
     }
-    if !planted::UNSIGNED_PATH {
-        check_signatures(document, now)?;
+    match cache {
+        _ if planted::UNSIGNED_PATH => {}
+        Some(cache) => check_signatures_cached(document, &chain, anchor, now, cache)?,
+        None => check_signatures(document, 0, now)?,
     }
     let end_entity = chain.last().ok_or(Rejection::PathInvalid)?;
     Ok(P384VerifyingKey::from_point(end_entity.public_key().to_vec()))
@@ -78,10 +84,15 @@ impl Link {
         Ok(Self { position, certificate })
     }
 
-    fn check_validity(&self, now: UnixTime) -> Result<(), Rejection> {
+    /// The first and the last second.
+    fn validity(&self) -> (UnixTime, UnixTime) {
         let validity = self.certificate.tbs_certificate().validity();
         let time = |time: x509_cert::time::Time| UnixTime::from_secs(time.to_unix_duration().as_secs());
-        let (position, not_before, not_after) = (self.position, time(validity.not_before), time(validity.not_after));
+        (time(validity.not_before), time(validity.not_after))
+    }
+
+    fn check_validity(&self, now: UnixTime) -> Result<(), Rejection> {
+        let (position, (not_before, not_after)) = (self.position, self.validity());
         // Certificates count in seconds: the last one is valid to its end.
         if now.as_secs() < not_before.as_secs() {
             Err(Rejection::CertificateNotYetValid { position, not_before, now })
@@ -147,13 +158,16 @@ impl Link {
     /// once, webpki has one path to try, so that the number of signature checks is the number of certificates.
     fn check_issuer(&self, above: &[Self]) -> Result<(), Rejection> {
         let tbs = self.certificate.tbs_certificate();
-        let subject = |link: &Self| link.certificate.tbs_certificate().subject().clone();
-        let issued_by_last = above.last().is_none_or(|issuer| subject(issuer) == *tbs.issuer());
-        if issued_by_last && !above.iter().any(|link| subject(link) == *tbs.subject()) {
+        let issued_by_last = above.last().is_none_or(|issuer| issuer.subject() == tbs.issuer());
+        if issued_by_last && !above.iter().any(|link| link.subject() == tbs.subject()) {
             Ok(())
         } else {
             Err(Rejection::IssuerMismatch { position: self.position })
         }
+    }
+
+    fn subject(&self) -> &Name {
+        self.certificate.tbs_certificate().subject()
     }
 
     fn public_key(&self) -> &[u8] {
@@ -170,14 +184,15 @@ impl Link {
     }
 }
 
-fn check_signatures(document: &AttestationDocument, now: UnixTime) -> Result<(), Rejection> {
-    let der = |bytes: &Vec<u8>| CertificateDer::from(bytes.clone());
-    let (root, authorities) = document.cabundle.split_first().ok_or(Rejection::PathInvalid)?;
-    let root = der(root);
-    let anchors = [anchor_from_trusted_cert(&root).map_err(to_rejection)?];
+/// Checks the signatures from the end entity up to `cabundle[trusted]`.
+fn check_signatures(document: &AttestationDocument, trusted: usize, now: UnixTime) -> Result<(), Rejection> {
+    let (_, from_trusted) = document.cabundle.split_at_checked(trusted).ok_or(Rejection::PathInvalid)?;
+    let (trusted, below) = from_trusted.split_first().ok_or(Rejection::PathInvalid)?;
+    let trusted = CertificateDer::from(&trusted[..]);
+    let anchors = [anchor_from_trusted_cert(&trusted).map_err(to_rejection)?];
     // webpki looks from the end entity upwards.
-    let authorities: Vec<_> = authorities.iter().rev().map(der).collect();
-    let certificate = der(&document.certificate);
+    let authorities: Vec<_> = below.iter().rev().map(|der| CertificateDer::from(&der[..])).collect();
+    let certificate = CertificateDer::from(&document.certificate[..]);
     let end_entity = EndEntityCert::try_from(&certificate).map_err(to_rejection)?;
     let path = end_entity
         .verify_for_usage(
@@ -192,6 +207,48 @@ fn check_signatures(document: &AttestationDocument, now: UnixTime) -> Result<(),
         )
         .map_err(to_rejection)?;
     if is_whole_bundle(&path, &authorities) { Ok(()) } else { Err(Rejection::PathInvalid) }
+}
+
+/// Checks the signatures that the cache does not know, and tells it.
+fn check_signatures_cached(
+    document: &AttestationDocument,
+    chain: &[Link],
+    anchor: &TrustAnchor,
+    now: UnixTime,
+    cache: &ChainCache,
+) -> Result<(), Error> {
+    let issuers = cacheable_issuers(document, chain, anchor)?;
+    let known = issuers.iter().rposition(|(id, _)| cache.contains(id, now));
+    // The anchor is `cabundle[0]`, the first of the issuers `cabundle[1]`.
+    let first_new = known.map_or(0, |last| last + 1);
+    check_signatures(document, first_new, now)?;
+    for (id, not_after) in &issuers[first_new..] {
+        cache.insert(*id, *not_after, now);
+    }
+    Ok(())
+}
+
+/// The authorities below the root, each with the name of the sequence down to it and that sequence's end of validity,
+/// as far as no certificate restricts the names below it.
+fn cacheable_issuers(
+    document: &AttestationDocument,
+    chain: &[Link],
+    anchor: &TrustAnchor,
+) -> Result<Vec<(ChainId, UnixTime)>, Malformed> {
+    let mut id = ChainId::of(anchor);
+    let mut not_after = UnixTime::from_millis(u64::MAX);
+    let mut issuers = Vec::with_capacity(MAX_AUTHORITIES);
+    for (index, (der, link)) in document.cabundle.iter().zip(chain).enumerate() {
+        if link.extension::<NameConstraints>()?.is_some() {
+            break;
+        }
+        not_after = not_after.min(link.validity().1);
+        if index > 0 {
+            id = id.below(if planted::CACHE_KEY { &der[..der.len() - 32] } else { der });
+            issuers.push((id, not_after));
+        }
+    }
+    Ok(issuers)
 }
 
 /// Every certificate presented is part of the path, in the order presented.

@@ -7,6 +7,9 @@
 #[cfg(feature = "verify")]
 use crate::time::UnixTime;
 
+/// Cached issuers are told apart without the end of their certificates, hence of their signatures.
+#[cfg(feature = "verify")]
+pub(crate) const CACHE_KEY: bool = cfg!(all(fuzzing, planted_bug = "cache_key"));
 /// A field that appears twice is accepted; the last one counts.
 pub(crate) const DUPLICATE_FIELD: bool = cfg!(all(fuzzing, planted_bug = "duplicate_field"));
 /// A field may be one byte longer than its limit.
@@ -36,6 +39,7 @@ pub(crate) const fn wrap(time: UnixTime, now: UnixTime) -> UnixTime {
 #[cfg(all(
     not(fuzzing),
     any(
+        planted_bug = "cache_key",
         planted_bug = "duplicate_field",
         planted_bug = "field_length",
         planted_bug = "odd_hex",

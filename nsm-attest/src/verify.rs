@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use crate::anchor::TrustAnchor;
+use crate::cache::ChainCache;
 use crate::document::{AttestationDocument, UnverifiedDocument};
 use crate::error::{Error, Rejection};
 use crate::path;
@@ -23,14 +24,30 @@ impl UnverifiedDocument {
     /// [`Error::Misuse`] if the policy would let everything pass, [`Error::Malformed`] if a certificate cannot be read,
     /// [`Error::Rejected`] if a check fails.
     pub fn verify(self, anchor: &TrustAnchor, policy: &Policy, now: UnixTime) -> Result<VerifiedDocument, Error> {
-        let document = verify_with(self, anchor, policy, now, Stance::default())?;
+        let document = verify_with(self, anchor, policy, now, Stance::default(), None)?;
+        Ok(VerifiedDocument { document })
+    }
+
+    /// Checks what [`verify`](Self::verify) checks, in the same order and with the same answers, but does not repeat
+    /// signature verifications of issuers that `cache` remembers.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_cached(
+        self,
+        anchor: &TrustAnchor,
+        policy: &Policy,
+        now: UnixTime,
+        cache: &ChainCache,
+    ) -> Result<VerifiedDocument, Error> {
+        let document = verify_with(self, anchor, policy, now, Stance::default(), Some(cache))?;
         Ok(VerifiedDocument { document })
     }
 }
 
 /// A document that passed every check: evidence of what runs in the enclave that asked for it.
 ///
-/// Only [`UnverifiedDocument::verify`] makes one, and its fields can be read but not changed.
+/// Only [`UnverifiedDocument::verify`] and [`verify_cached`](UnverifiedDocument::verify_cached) make one, and its fields can be read but not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedDocument {
     document: AttestationDocument,
@@ -58,9 +75,10 @@ pub(crate) fn verify_with(
     policy: &Policy,
     now: UnixTime,
     stance: Stance,
+    cache: Option<&ChainCache>,
 ) -> Result<AttestationDocument, Error> {
     policy.check_use(stance)?;
-    let signer = path::verify(document.unverified(), anchor, now)?;
+    let signer = path::verify(document.unverified(), anchor, now, cache)?;
     if !signer.has_signed(document.as_bytes(), document.payload()) {
         return Err(Rejection::SignatureInvalid.into());
     }

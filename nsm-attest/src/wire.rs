@@ -138,6 +138,21 @@ fn unexpected(response: Response) -> NsmError {
     }
 }
 
+/// The code with which a module says so.
+#[cfg(feature = "sim")]
+pub(crate) const fn error_code(error: NsmError) -> ErrorCode {
+    match error {
+        NsmError::BufferTooSmall => ErrorCode::BufferTooSmall,
+        NsmError::InputTooLarge => ErrorCode::InputTooLarge,
+        NsmError::InternalError | NsmError::Unavailable => ErrorCode::InternalError,
+        NsmError::InvalidArgument => ErrorCode::InvalidArgument,
+        NsmError::InvalidIndex => ErrorCode::InvalidIndex,
+        NsmError::InvalidOperation => ErrorCode::InvalidOperation,
+        NsmError::InvalidResponse => ErrorCode::InvalidResponse,
+        NsmError::ReadOnlyIndex => ErrorCode::ReadOnlyIndex,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

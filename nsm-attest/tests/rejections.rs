@@ -57,6 +57,7 @@ fn every_defect_of_the_path_or_signature_has_its_rejection() {
         (Defect::PathLen, Rejection::PathLenExceeded { position: zonal, allowed: 0, actual: 1 }),
         (Defect::RepeatedName, Rejection::IssuerMismatch { position: instance }),
         (Defect::Signature, Rejection::SignatureInvalid),
+        (Defect::SwappedSignature, Rejection::SignatureInvalid),
     ];
     for (defect, expected) in cases {
         let setup = Setup::with_defect(defect);
@@ -73,6 +74,18 @@ fn what_is_no_certificate_is_malformed() {
     let setup = Setup::with_defect(Defect::NotCertificate);
     let expected = Malformed::Certificate { position: END_ENTITY };
     assert_eq!(setup.verify(&setup.policy().build()), Err(expected.into()));
+}
+
+#[test]
+fn a_module_under_another_root_of_the_same_name_is_refused() {
+    let setup = Setup::with_defect(Defect::OtherRoot);
+    let root = setup.document().unverified().cabundle[0].clone();
+    let (expected, actual) = (setup.anchor.fingerprint(), Fingerprint::of(&root));
+    let policy = setup.policy().build();
+    assert_eq!(rejection(&setup, &policy), Rejection::UntrustedRoot { expected, actual });
+    // It is a good chain under the root that it brings along, so nothing but the anchor tells them apart.
+    let own = TrustAnchor::from_der(&root).unwrap();
+    setup.document().verify(&own, &policy, BOOT).unwrap();
 }
 
 #[test]

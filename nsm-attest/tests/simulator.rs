@@ -154,6 +154,41 @@ fn ranges_lock_up_to_the_last_register() {
 }
 
 #[test]
+fn a_fault_answers_every_request_until_it_is_lifted() {
+    let nsm = Setup::new().nsm;
+    let index = PcrIndex::new(20).unwrap();
+    let faults = [
+        NsmError::BufferTooSmall,
+        NsmError::InputTooLarge,
+        NsmError::InternalError,
+        NsmError::InvalidArgument,
+        NsmError::InvalidIndex,
+        NsmError::InvalidOperation,
+        NsmError::InvalidResponse,
+        NsmError::ReadOnlyIndex,
+    ];
+    for fault in faults {
+        nsm.set_fault(fault);
+        assert_eq!(nsm.attest(&AttestationRequest::new()), Err(fault));
+        assert_eq!(nsm.random(&mut [0]), Err(fault));
+        assert_eq!(nsm.describe().map(drop), Err(fault));
+        assert_eq!(nsm.describe_pcr(index), Err(fault));
+        assert_eq!(nsm.extend_pcr(index, b"x"), Err(fault));
+        assert_eq!(nsm.lock_pcr(index), Err(fault));
+        assert_eq!(nsm.lock_pcrs(32), Err(fault));
+        assert_eq!(Clock::from_nsm(&nsm).map(drop), Err(ClockError::Nsm(fault)));
+    }
+    nsm.set_fault(NsmError::Unavailable);
+    assert_eq!(nsm.describe().map(drop), Err(NsmError::InternalError));
+    nsm.set_fault(None);
+    assert_eq!(
+        nsm.describe_pcr(index),
+        Ok(PcrDescription { locked: false, value: PcrValue::ZERO }),
+        "nothing happened"
+    );
+}
+
+#[test]
 fn extending_takes_512_bytes() {
     let nsm = Setup::new().nsm;
     let index = PcrIndex::new(20).unwrap();

@@ -55,10 +55,7 @@ impl Authority {
         let keys = [(); AUTHORITIES].map(|()| SimulatedKey::generate());
         let [root, regional, zonal, instance] = keys;
         let root = root?;
-        let mut params = authority_params(root_name()?, None, &[KeyUsagePurpose::DigitalSignature]);
-        params.serial_number = Some(serial_number()?);
-        set_validity(&mut params, now.saturating_sub(DAY), 30 * 365 * DAY)?;
-        let root_certificate = params.self_signed(&root)?.der().to_vec();
+        let root_certificate = self_signed_root(&root, now)?;
         Self::new(root_certificate, [root, regional?, zonal?, instance?])
     }
 
@@ -121,9 +118,17 @@ impl Authority {
         }
         let other_curve = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut issuer_params = &authority_params(root_name()?, None, &[]);
-        let mut certificates = vec![self.0.root_certificate.clone()];
+        let other_root = match defect {
+            Some(Defect::OtherRoot) => Some(SimulatedKey::generate()?),
+            _ => None,
+        };
+        let mut certificates = vec![match &other_root {
+            Some(key) => self_signed_root(key, now)?,
+            None => self.0.root_certificate.clone(),
+        }];
         for (index, params) in plan.iter().enumerate() {
-            let issuer = Issuer::from_params(issuer_params, &self.0.keys[index]);
+            let key = other_root.as_ref().filter(|_| index == 0).unwrap_or(&self.0.keys[index]);
+            let issuer = Issuer::from_params(issuer_params, key);
             let subject: &dyn PublicKeyData = match (self.0.keys.get(index + 1), defect) {
                 (Some(authority), _) => authority,
                 (None, Some(Defect::OtherCurve)) => &other_curve,
@@ -192,6 +197,13 @@ fn plan(names: &Names<'_>, now: UnixTime) -> Result<Plan, SimError> {
         params.serial_number = Some(serial_number()?);
     }
     Ok(plan)
+}
+
+fn self_signed_root(key: &SimulatedKey, now: UnixTime) -> Result<Vec<u8>, SimError> {
+    let mut params = authority_params(root_name()?, None, &[KeyUsagePurpose::DigitalSignature]);
+    params.serial_number = Some(serial_number()?);
+    set_validity(&mut params, now.saturating_sub(DAY), 30 * 365 * DAY)?;
+    Ok(params.self_signed(key)?.der().to_vec())
 }
 
 fn authority_params(name: DistinguishedName, path_len: Option<u8>, usages: &[KeyUsagePurpose]) -> CertificateParams {

@@ -45,12 +45,16 @@ pub enum Defect {
     NotCertificate,
     /// The end-entity certificate's key is on P-256.
     OtherCurve,
+    /// The root is another one, of the same name.
+    OtherRoot,
     /// The zonal authority allows no authority below it.
     PathLen,
     /// The instance authority has the zonal authority's name.
     RepeatedName,
     /// The document is signed by another key than the certificate's.
     Signature,
+    /// The signature is a good one of the right key, but of another document.
+    SwappedSignature,
 }
 
 impl Defect {
@@ -83,7 +87,9 @@ impl Defect {
             | Self::LongChain
             | Self::NotCertificate
             | Self::OtherCurve
-            | Self::Signature => {}
+            | Self::OtherRoot
+            | Self::Signature
+            | Self::SwappedSignature => {}
         }
         Ok(())
     }

@@ -68,15 +68,19 @@ impl SigningPublicKey for SimulatedKey {
     }
 
     fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<bool, CoseError> {
-        P384VerifyingKey::from_point(self.for_cose.public_key().as_ref().to_vec()).verify(digest, signature)
+        let key = P384VerifyingKey::from_point(self.for_cose.public_key().as_ref().to_vec());
+        Ok(key.verify_digest(&import(digest)?, signature))
     }
 }
 
 impl SigningPrivateKey for SimulatedKey {
     fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, CoseError> {
-        let digest =
-            Digest::import_less_safe(digest, &SHA384).map_err(|error| CoseError::HashingError(error.into()))?;
-        let signature = self.for_cose.sign_digest(&digest).map_err(|error| CoseError::SignatureError(error.into()))?;
+        let signature =
+            self.for_cose.sign_digest(&import(digest)?).map_err(|error| CoseError::SignatureError(error.into()))?;
         Ok(signature.as_ref().to_vec())
     }
+}
+
+fn import(digest: &[u8]) -> Result<Digest, CoseError> {
+    Digest::import_less_safe(digest, &SHA384).map_err(|error| CoseError::HashingError(error.into()))
 }

@@ -6,13 +6,15 @@
 //! never AWS's.
 
 mod authority;
+mod builder;
 mod defect;
 mod key;
 mod module;
 
 pub use self::authority::Authority;
+pub use self::builder::SimulatedNsmBuilder;
 pub use self::defect::Defect;
-pub use self::module::{SimulatedNsm, SimulatedNsmBuilder};
+pub use self::module::SimulatedNsm;
 
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 

@@ -11,15 +11,15 @@ use serde_bytes::ByteBuf;
 
 use super::authority::{Authority, Chain, END_ENTITY_VALIDITY, Names};
 use super::key::SimulatedKey;
-use super::{Defect, SimError, measurements};
+use super::{Defect, SimError, SimulatedNsmBuilder};
 use crate::clock::Clock;
-use crate::cose::AwsLcHash;
+use crate::cose::{AwsLcHash, SIGNATURE_LEN};
 use crate::document::{AttestationDocument, Digest};
 use crate::measure;
 use crate::nsm::{AttestationRequest, NsmError};
-use crate::pcr::{PcrIndex, PcrValue, Pcrs};
+use crate::pcr::{PcrIndex, PcrValue};
 use crate::time::UnixTime;
-use crate::wire::{Process, impl_nsm_by_process};
+use crate::wire::{Process, error_code, impl_nsm_by_process};
 
 /// An NSM that exists only here. See the [module's documentation](super) for what it is not.
 ///
@@ -37,38 +37,49 @@ use crate::wire::{Process, impl_nsm_by_process};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SimulatedNsm {
-    authority: Authority,
-    clock: Clock,
-    instance_id: String,
-    module_id: String,
-    key: SimulatedKey,
-    defect: Option<Defect>,
-    state: Mutex<State>,
+    pub(super) authority: Authority,
+    pub(super) clock: Clock,
+    pub(super) instance_id: String,
+    pub(super) module_id: String,
+    pub(super) key: SimulatedKey,
+    pub(super) defect: Option<Defect>,
+    pub(super) state: Mutex<State>,
 }
 
-struct State {
-    registers: [Register; PcrIndex::COUNT as usize],
-    certificates: Option<(UnixTime, Chain)>,
+pub(super) struct State {
+    pub(super) registers: [Register; PcrIndex::COUNT as usize],
+    pub(super) certificates: Option<(UnixTime, Chain)>,
+    pub(super) fault: Option<NsmError>,
 }
 
 #[derive(Clone, Copy)]
-struct Register {
-    value: PcrValue,
-    locked: bool,
+pub(super) struct Register {
+    pub(super) value: PcrValue,
+    pub(super) locked: bool,
 }
 
 impl SimulatedNsm {
     /// Starts building a module whose documents `authority` vouches for.
     #[must_use]
     pub fn builder(authority: Authority) -> SimulatedNsmBuilder {
-        let builder = SimulatedNsmBuilder {
-            authority,
-            clock: Clock::system(),
-            instance_id: "i-0123456789abcdef0".to_owned(),
-            registers: Pcrs::new(),
-            defect: None,
-        };
-        builder.measure(b"", b"")
+        SimulatedNsmBuilder::new(authority)
+    }
+
+    /// From now on answers every request with `fault`, until that is `None`: for tests of what happens when the device
+    /// fails. ([`NsmError::Unavailable`], which no module answers, counts as [`NsmError::InternalError`].)
+    ///
+    /// ```
+    /// # use nsm_attest::sim::{Authority, SimulatedNsm};
+    /// # use nsm_attest::{Nsm, NsmError, UnixTime};
+    /// # let nsm = SimulatedNsm::builder(Authority::generate(UnixTime::from_secs(1_700_000_000))?).build()?;
+    /// nsm.set_fault(NsmError::BufferTooSmall);
+    /// assert_eq!(nsm.describe(), Err(NsmError::BufferTooSmall));
+    /// nsm.set_fault(None);
+    /// assert!(nsm.describe().is_ok());
+    /// # Ok::<(), nsm_attest::sim::SimError>(())
+    /// ```
+    pub fn set_fault(&self, fault: impl Into<Option<NsmError>>) {
+        self.state().fault = fault.into();
     }
 
     /// Signs `payload`, whatever it is, as this module signs documents: for tests of decoders behind a good signature.
@@ -76,13 +87,16 @@ impl SimulatedNsm {
     /// # Errors
     /// [`NsmError::InternalError`] if signing fails.
     pub fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, NsmError> {
-        let other = match self.defect {
-            Some(Defect::Signature) => Some(SimulatedKey::generate().map_err(|_| NsmError::InternalError)?),
-            _ => None,
-        };
-        CoseSign1::new::<AwsLcHash>(payload, &HeaderMap::new(), other.as_ref().unwrap_or(&self.key))
-            .and_then(|sign1| sign1.as_bytes(false))
-            .map_err(|_| NsmError::InternalError)
+        match self.defect {
+            Some(Defect::Signature) => sign1(payload, &SimulatedKey::generate().map_err(|_| NsmError::InternalError)?),
+            Some(Defect::SwappedSignature) => {
+                let (mut document, other) = (sign1(payload, &self.key)?, sign1(b"another document", &self.key)?);
+                let kept = document.len().saturating_sub(SIGNATURE_LEN);
+                document.splice(kept.., other.into_iter().rev().take(SIGNATURE_LEN).rev());
+                Ok(document)
+            }
+            _ => sign1(payload, &self.key),
+        }
     }
 
     fn attest(&self, request: AttestationRequest) -> Result<Response, ErrorCode> {
@@ -170,6 +184,9 @@ impl SimulatedNsm {
 
 impl Process for SimulatedNsm {
     fn process(&self, request: Request) -> Response {
+        if let Some(fault) = self.state().fault {
+            return Response::Error(error_code(fault));
+        }
         let answer = match request {
             Request::Attestation { user_data, nonce, public_key } => self.attest(AttestationRequest {
                 public_key: public_key.map(ByteBuf::into_vec),
@@ -215,94 +232,10 @@ impl fmt::Debug for SimulatedNsm {
     }
 }
 
-/// Builds a [`SimulatedNsm`].
-#[derive(Clone, Debug)]
-pub struct SimulatedNsmBuilder {
-    authority: Authority,
-    clock: Clock,
-    instance_id: String,
-    registers: Pcrs,
-    defect: Option<Defect>,
-}
-
-impl SimulatedNsmBuilder {
-    /// The module's clock, the system's by default.
-    #[must_use]
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Makes every document wrong in one way.
-    #[must_use]
-    pub fn defect(mut self, defect: Defect) -> Self {
-        self.defect = Some(defect);
-        self
-    }
-
-    /// Zeroes what debug mode zeroes: image, kernel, application and signer.
-    #[must_use]
-    pub fn debug_mode(self) -> Self {
-        [PcrIndex::IMAGE, PcrIndex::KERNEL, PcrIndex::APPLICATION, PcrIndex::SIGNER]
-            .into_iter()
-            .fold(self, |builder, index| builder.pcr(index, PcrValue::ZERO))
-    }
-
-    /// The id of the parent instance, which PCR4 measures.
-    #[must_use]
-    pub fn instance_id(mut self, instance_id: impl Into<String>) -> Self {
-        self.instance_id = instance_id.into();
-        self
-    }
-
-    /// Measures an enclave into PCR0 to PCR2: see [`measurements`](super::measurements). Two empty strings by default.
-    #[must_use]
-    pub fn measure(self, executable: &[u8], configuration: &[u8]) -> Self {
-        let measured = measurements(executable, configuration);
-        self.pcr(PcrIndex::IMAGE, measured.image)
-            .pcr(PcrIndex::KERNEL, measured.kernel)
-            .pcr(PcrIndex::APPLICATION, measured.application)
-    }
-
-    /// Sets what a register holds at boot.
-    #[must_use]
-    pub fn pcr(mut self, index: PcrIndex, value: PcrValue) -> Self {
-        self.registers.insert(index, value);
-        self
-    }
-
-    /// The IAM role of the parent instance, which PCR3 measures. None by default.
-    #[must_use]
-    pub fn role(self, role_arn: &str) -> Self {
-        self.pcr(PcrIndex::ROLE, measure::role(role_arn))
-    }
-
-    /// Boots the module: registers 0 to 15 are locked, as the hypervisor leaves them.
-    ///
-    /// # Errors
-    /// [`SimError`] if its key cannot be made.
-    pub fn build(mut self) -> Result<SimulatedNsm, SimError> {
-        if self.registers.get(PcrIndex::INSTANCE).is_none() {
-            self.registers.insert(PcrIndex::INSTANCE, measure::instance(&self.instance_id));
-        }
-        let mut registers = [Register { value: PcrValue::ZERO, locked: false }; PcrIndex::COUNT as usize];
-        for (index, register) in PcrIndex::all().zip(&mut registers) {
-            register.locked = index.as_u8() < BOOT_LOCKED;
-            register.value = self.registers.get(index).copied().unwrap_or(PcrValue::ZERO);
-        }
-        let mut unique = [0; 2];
-        aws_lc_rs::rand::fill(&mut unique)?;
-        let booted = self.clock.now().as_millis();
-        Ok(SimulatedNsm {
-            module_id: format!("{}-enc{booted:012x}{}", self.instance_id, hex::encode(unique)),
-            key: SimulatedKey::generate()?,
-            authority: self.authority,
-            clock: self.clock,
-            instance_id: self.instance_id,
-            defect: self.defect,
-            state: Mutex::new(State { registers, certificates: None }),
-        })
-    }
+fn sign1(payload: &[u8], key: &SimulatedKey) -> Result<Vec<u8>, NsmError> {
+    CoseSign1::new::<AwsLcHash>(payload, &HeaderMap::new(), key)
+        .and_then(|sign1| sign1.as_bytes(false))
+        .map_err(|_| NsmError::InternalError)
 }
 
 fn unlocked(state: &mut State, index: u16) -> Result<&mut Register, ErrorCode> {
@@ -313,7 +246,6 @@ fn unlocked(state: &mut State, index: u16) -> Result<&mut Register, ErrorCode> {
     }
 }
 
-const BOOT_LOCKED: u8 = 16;
 const MAX_EXTEND_LEN: usize = 512;
 /// What one call of the device yields.
 const RANDOM_LEN: usize = 256;
