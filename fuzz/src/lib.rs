@@ -1,8 +1,10 @@
 //! What the attestation targets share: a second opinion on documents, payloads made from templates, the envelope.
 
+mod neighbour;
 mod reading;
 mod template;
 
+pub use self::neighbour::{flip_a_bit, hash, restructure};
 pub use self::reading::{Reading, read, read_user_data};
 pub use self::template::{Names, Style, edit, substitute};
 
