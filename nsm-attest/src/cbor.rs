@@ -200,9 +200,15 @@ impl<'a> Reader<'a> {
         while !self.take_break() {
             let chunk = self.head()?;
             match chunk.argument {
-                Argument::Value { value, .. } if chunk.major == major => self.string(&chunk, value)?,
+                Argument::Value { value, .. } if chunk.major == major => {
+                    let bytes = self.string(&chunk, value)?;
+                    // Each chunk is a text of its own (RFC 8949 §3.2.3), so none ends within a character.
+                    if major == TEXT && str::from_utf8(bytes).is_err() {
+                        return Err(Malformed::NotCbor { offset: chunk.offset });
+                    }
+                }
                 _ => return Err(Malformed::NotCbor { offset: chunk.offset }),
-            };
+            }
         }
         Ok(())
     }
@@ -300,18 +306,19 @@ mod tests {
     #[test]
     fn what_documents_do_not_use_is_refused() {
         for bytes in [
-            &b"\x1c"[..],            // reserved additional information
-            b"\x1f",                 // indefinite integer
-            b"\x5f\x61a\xff",        // text chunk in a byte string
-            b"\x5f\x5f\xff\xff",     // nested chunks
-            b"\x61\xff",             // text that is not UTF-8
-            b"\xa1\x01\xff",         // break inside a definite map
-            b"\xbf\x01\xff",         // key without value
-            b"\xf7",                 // undefined
-            b"\xf8\x14",             // false in two bytes
-            b"\xf9\x00\x00",         // half-precision float
-            b"\xfb\0\0\0\0\0\0\0\0", // double-precision float
-            b"\xff",                 // stray break
+            &b"\x1c"[..],                // reserved additional information
+            b"\x1f",                     // indefinite integer
+            b"\x5f\x61a\xff",            // text chunk in a byte string
+            b"\x5f\x5f\xff\xff",         // nested chunks
+            b"\x61\xff",                 // text that is not UTF-8
+            b"\x7f\x61\xc3\x61\xa9\xff", // chunks that part a character
+            b"\xa1\x01\xff",             // break inside a definite map
+            b"\xbf\x01\xff",             // key without value
+            b"\xf7",                     // undefined
+            b"\xf8\x14",                 // false in two bytes
+            b"\xf9\x00\x00",             // half-precision float
+            b"\xfb\0\0\0\0\0\0\0\0",     // double-precision float
+            b"\xff",                     // stray break
         ] {
             assert!(matches!(decode(bytes), Err(Malformed::NotCbor { .. })), "{bytes:02x?} {:?}", decode(bytes));
         }

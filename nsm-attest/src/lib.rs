@@ -13,6 +13,7 @@ mod error;
 pub mod measure;
 mod nsm;
 mod pcr;
+mod planted;
 mod purpose;
 mod rng;
 mod time;

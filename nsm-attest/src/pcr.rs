@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::planted;
+
 /// Which of the 32 platform configuration registers is meant.
 ///
 /// ```
@@ -153,7 +155,8 @@ impl PcrValue {
 
 impl ConstantTimeEq for PcrValue {
     fn ct_eq(&self, other: &Self) -> Choice {
-        self.bytes.ct_eq(&other.bytes) & self.len.ct_eq(&other.len)
+        let compared = if planted::PCR_LAST_BYTE { 47 } else { MAX_LEN };
+        self.bytes[..compared].ct_eq(&other.bytes[..compared]) & self.len.ct_eq(&other.len)
     }
 }
 
@@ -180,6 +183,7 @@ impl FromStr for PcrValue {
     fn from_str(text: &str) -> Result<Self, InvalidPcrValue> {
         let mut bytes = [0; MAX_LEN];
         let actual = text.len() / 2;
+        let text = if planted::ODD_HEX { text.get(..actual * 2).unwrap_or(text) } else { text };
         let target = bytes.get_mut(..actual).ok_or(InvalidPcrValue::Length { actual })?;
         hex::decode_to_slice(text, target).map_err(|_| InvalidPcrValue::NotHex)?;
         Self::from_bytes(target)

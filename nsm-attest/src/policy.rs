@@ -8,6 +8,7 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::document::AttestationDocument;
 use crate::error::{Misuse, Rejection};
 use crate::pcr::{PcrIndex, PcrValue};
+use crate::planted;
 use crate::purpose::{Purpose, UserData};
 use crate::time::UnixTime;
 
@@ -89,6 +90,7 @@ impl Policy {
     }
 
     fn check_age(&self, issued_at: UnixTime, now: UnixTime) -> Result<(), Rejection> {
+        let issued_at = if planted::TIMESTAMP_WRAPS { planted::wrap(issued_at, now) } else { issued_at };
         match now.duration_since(issued_at) {
             Some(age) if age > self.max_age => Err(Rejection::Expired { issued_at, now, max_age: self.max_age }),
             None if issued_at > now.saturating_add(self.clock_skew) => {

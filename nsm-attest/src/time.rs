@@ -89,6 +89,10 @@ impl FromStr for UnixTime {
 
     /// Reads RFC 3339; fractions of a millisecond are dropped, times before the epoch refused.
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        // The library takes any character between date and time; RFC 3339 §5.6 has a T, or a space for people.
+        if !matches!(text.as_bytes().get(DATE_LEN), Some(b'T' | b't' | b' ')) {
+            return Err(InvalidTime);
+        }
         let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTime)?;
         let millis = time.unix_timestamp_nanos().div_euclid(NANOS_PER_MILLI);
         u64::try_from(millis).map(Self).map_err(|_| InvalidTime)
@@ -104,6 +108,8 @@ fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Of `2021-03-05`.
+const DATE_LEN: usize = 10;
 const MILLIS_PER_SECOND: u64 = 1000;
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
@@ -118,6 +124,8 @@ mod tests {
         assert_eq!("2025-08-18T10:41:49.491+02:00".parse(), Ok(time));
         assert_eq!("1969-12-31T23:59:59Z".parse::<UnixTime>(), Err(InvalidTime));
         assert_eq!("yesterday".parse::<UnixTime>(), Err(InvalidTime));
+        assert_eq!("2025-08-18x08:41:49.491Z".parse::<UnixTime>(), Err(InvalidTime));
+        assert_eq!("2025-08-18 08:41:49.491Z".parse(), Ok(time));
         assert_eq!(UnixTime::from_millis(u64::MAX).to_string(), "18446744073709551615 ms after 1970");
     }
 

@@ -47,7 +47,8 @@ impl UnverifiedDocument {
 
 /// A document that passed every check: evidence of what runs in the enclave that asked for it.
 ///
-/// Only [`UnverifiedDocument::verify`] and [`verify_cached`](UnverifiedDocument::verify_cached) make one, and its fields can be read but not changed.
+/// Only [`UnverifiedDocument::verify`] and [`verify_cached`](UnverifiedDocument::verify_cached) make one, and its fields
+/// can be read but not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedDocument {
     document: AttestationDocument,
