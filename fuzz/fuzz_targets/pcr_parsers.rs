@@ -125,12 +125,13 @@ fn is_sequence(data: &[u8]) -> bool {
     content.len() == len
 }
 
-/// The first certificate of a PEM text.
+/// The first certificate of a PEM text. RFC 7468 §3 counts the vertical tab as white space.
 fn certificate_of(pem: &[u8]) -> Option<Vec<u8>> {
     let mut lines = pem.split(|byte| matches!(byte, b'\n' | b'\r'));
     lines.find(|line| line.trim_ascii_end() == b"-----BEGIN CERTIFICATE-----")?;
     let body: Vec<_> = lines.take_while(|line| !line.starts_with(b"-----END CERTIFICATE-----")).collect();
-    let body: Vec<u8> = body.concat().into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let body: Vec<u8> =
+        body.concat().into_iter().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'\x0b').collect();
     BASE64_STANDARD.decode(body).ok()
 }
 

@@ -1,7 +1,7 @@
 //! A module for async code: blocking calls off the runtime, few at a time, each with a deadline.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,7 +24,8 @@ use crate::pcr::{PcrIndex, PcrValue};
 /// threads; what it was asked to do, such as extending a register, may still happen. Waiting calls that are given up
 /// never begin.
 ///
-/// Calls panic outside a Tokio runtime or in one whose timers are not enabled.
+/// # Panics
+/// Calls panic outside a Tokio runtime, or in one whose timers are not enabled.
 ///
 /// ```
 /// use nsm_attest::sim::{Authority, SimulatedNsm};
@@ -152,12 +153,38 @@ impl AsyncNsm {
         // Nobody closes the semaphore.
         let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| AsyncNsmError::Aborted)?;
         let nsm = Arc::clone(&self.nsm);
-        // The permits move to the blocking thread: they are free when it is, not when nobody waits for it any more.
+        let places = Places::new(admission, turn);
+        let given_up = GiveUp(Arc::clone(&places));
         let work = task::spawn_blocking(move || {
-            let _places = (admission, turn);
-            work(&*nsm)
+            // From here on they are free when this thread is, not when nobody waits for it any more.
+            let Some(_permits) = places.take() else { return Err(AsyncNsmError::Aborted) };
+            work(&*nsm).map_err(AsyncNsmError::Nsm)
         });
-        work.await.map_err(|_| AsyncNsmError::Aborted)?.map_err(AsyncNsmError::Nsm)
+        let answer = work.await.map_err(|_| AsyncNsmError::Aborted);
+        drop(given_up);
+        answer?
+    }
+}
+
+/// A call's places among those in flight and those admitted: whoever takes them decides whether the call begins.
+struct Places(Mutex<Option<[OwnedSemaphorePermit; 2]>>);
+
+impl Places {
+    fn new(admission: OwnedSemaphorePermit, turn: OwnedSemaphorePermit) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some([admission, turn]))))
+    }
+
+    fn take(&self) -> Option<[OwnedSemaphorePermit; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Takes the places of a call that is given up before a thread has begun it.
+struct GiveUp(Arc<Places>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        drop(self.0.take());
     }
 }
 
@@ -224,8 +251,8 @@ pub enum AsyncNsmError {
     /// The call panicked, or the runtime shut down before it began.
     #[error("the call to the NSM was aborted")]
     Aborted,
-    /// As many calls as allowed wait already; this one was not made.
-    #[error("{max_waiting} calls wait for the NSM already")]
+    /// As many calls as allowed run and wait already; this one was not made.
+    #[error("the NSM is busy, and {max_waiting} calls, as many as allowed, wait for it")]
     Busy {
         /// The limit.
         max_waiting: usize,

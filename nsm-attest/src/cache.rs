@@ -8,20 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::digest::{Context, SHA256};
 use x509_cert::name::Name;
 
-use crate::anchor::TrustAnchor;
 use crate::time::UnixTime;
 
 /// Remembers bundles of authorities whose signatures were verified, so that the next document under the same ones costs
 /// two signature verifications instead of five. Shared by reference among threads.
 ///
-/// An entry stands for one sequence of certificates, byte for byte, under one anchor, all of whose checks passed. It holds
+/// An entry stands for one sequence of certificates, byte for byte and the anchor first, all of whose checks passed. It holds
 /// only while every one of them is valid, to the second; outside that time, and for any other sequence, everything is
 /// checked as without a cache, with the same answers. A document's own certificate and signature, its policy and its age
 /// are never cached. Bundles in which a certificate restricts the names below it are not taken in: such demands concern
 /// certificates not yet seen.
 ///
-/// Only bundles of a path that was verified to its end are taken in, hence nobody without a certificate from the anchor
-/// can fill the cache. When it is full, expired bundles go first, then those unused for longest.
+/// A bundle is taken in once the document that brought it was found to be signed, hence nobody without a key below the
+/// anchor can fill the cache. When it is full, expired bundles go first, then those unused for longest.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -155,14 +154,14 @@ impl fmt::Debug for ChainCache {
     }
 }
 
-/// Names a sequence of certificates under an anchor: a digest over the anchor's and all of theirs.
+/// Names a sequence of certificates: a digest over all of them. The first is the anchor, so that bundles under different
+/// anchors have different names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct BundleId([u8; 32]);
 
 impl BundleId {
-    pub(crate) fn of(anchor: &TrustAnchor, cabundle: &[Vec<u8>]) -> Self {
+    pub(crate) fn of(cabundle: &[Vec<u8>]) -> Self {
         let mut context = Context::new(&SHA256);
-        context.update(anchor.fingerprint().as_bytes());
         for certificate in cabundle {
             // The length keeps (ab, c) and (a, bc) apart.
             context.update(&certificate.len().to_be_bytes());
@@ -186,7 +185,7 @@ mod tests {
     }
 
     fn id(name: &[u8]) -> BundleId {
-        BundleId::of(&TrustAnchor::aws_nitro_g1(), &[name.to_vec()])
+        BundleId::of(&[name.to_vec()])
     }
 
     fn until(not_after: UnixTime) -> VerifiedBundle {
@@ -240,10 +239,8 @@ mod tests {
 
     #[test]
     fn every_sequence_has_a_name_of_its_own() {
-        let aws = TrustAnchor::aws_nitro_g1();
         let bundles: [&[&[u8]]; 6] = [&[], &[b""], &[b"ab"], &[b"ab", b"c"], &[b"a", b"bc"], &[b"c", b"ab"]];
-        let names =
-            bundles.map(|bundle| BundleId::of(&aws, &bundle.iter().map(|der| der.to_vec()).collect::<Vec<_>>()));
+        let names = bundles.map(|bundle| BundleId::of(&bundle.iter().map(|der| der.to_vec()).collect::<Vec<_>>()));
         for (index, name) in names.iter().enumerate() {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "name {index}");
         }

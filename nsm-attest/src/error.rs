@@ -27,14 +27,18 @@ pub enum Error {
     Rejected(#[from] Rejection),
 }
 
-/// How a caller's policy would let everything pass.
+/// How a caller's policy would let everything pass, or nothing.
 #[cfg(feature = "verify")]
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
-    /// No register is pinned to a value that only certain enclaves have.
-    #[error("the policy names no PCR, or accepts only zeros in those it names")]
-    EmptyPcrPolicy,
+    /// The nonce that the policy demands is empty: every document could have been made before it was asked for.
+    #[error("the policy demands an empty nonce")]
+    EmptyNonce,
+    /// No image is pinned: neither PCR0, nor PCR8, nor PCR1 and PCR2 together, to values other than zero. Every other
+    /// register is for a parent or an enclave to choose.
+    #[error("the policy pins no image: it needs PCR0, or PCR8, or both PCR1 and PCR2, with no zero among their values")]
+    ImageNotPinned,
     /// The set of accepted values of a register is empty, so that nothing could pass.
     #[error("the policy accepts no value of PCR{index}")]
     NoPcrValue {

@@ -8,8 +8,8 @@ use crate::{PcrIndex, PcrValue};
 
 /// A Nitro Secure Module.
 ///
-/// Calls block: the device answers from the hypervisor. Async code moves them off its runtime and gives them a
-/// deadline there, since the system call itself knows none.
+/// Calls block: the device answers from the hypervisor, and its driver gives up after two minutes only. For async code
+/// there is `AsyncNsm` (feature `async`).
 pub trait Nsm: fmt::Debug + Send + Sync {
     /// Asks for a signed attestation document that carries `request`.
     ///

@@ -237,7 +237,7 @@ pub enum InvalidPcrValue {
         actual: usize,
     },
     /// The text is not hexadecimal.
-    #[error("a PCR value is written in hexadecimal")]
+    #[error("a PCR value is written in hexadecimal digits, two for each byte: 96 for SHA-384")]
     NotHex,
 }
 

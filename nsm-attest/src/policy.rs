@@ -45,7 +45,8 @@ impl Policy {
     /// How far ahead a document's clock may be unless the policy says otherwise.
     pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-    /// A policy that demands nothing yet but youth and no debug mode. Verification refuses it until it pins a register.
+    /// A policy that demands nothing yet but youth and no debug mode. Verification refuses it until it pins an image: PCR0, or
+    /// PCR8, or PCR1 and PCR2 together, to values other than zero.
     #[must_use]
     pub const fn builder() -> PolicyBuilder {
         PolicyBuilder {
@@ -61,14 +62,28 @@ impl Policy {
         }
     }
 
-    /// Whether the policy can tell enclaves apart at all.
+    /// Whether the policy says which images it accepts, and demands nothing that anybody could meet.
     pub(crate) fn check_use(&self, stance: Stance) -> Result<(), Misuse> {
         if let Some((index, _)) = self.pcrs.iter().find(|(_, values)| values.is_empty()) {
             return Err(Misuse::NoPcrValue { index: *index });
         }
-        // A register that may be zero pins nothing: any enclave can leave it unextended.
-        let pins = |values: &Vec<PcrValue>| stance.accept_debug_mode || !values.iter().any(PcrValue::is_zero);
-        if stance.accept_any_pcrs || self.pcrs.values().any(pins) { Ok(()) } else { Err(Misuse::EmptyPcrPolicy) }
+        if self.nonce.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Misuse::EmptyNonce);
+        }
+        if stance.accept_any_pcrs || self.pins_image(stance) { Ok(()) } else { Err(Misuse::ImageNotPinned) }
+    }
+
+    /// Whether code is pinned. The role, the instance and the registers that an enclave extends itself are its parent's or
+    /// its own to choose, and a kernel is shared by many images.
+    fn pins_image(&self, stance: Stance) -> bool {
+        let is_pinned = |index| {
+            let values = self.pcrs.get(&index);
+            // A register that may be zero pins nothing: any enclave can leave it unextended.
+            values.is_some_and(|values| stance.accept_debug_mode || !values.iter().any(PcrValue::is_zero))
+        };
+        is_pinned(PcrIndex::IMAGE)
+            || is_pinned(PcrIndex::SIGNER)
+            || (is_pinned(PcrIndex::KERNEL) && is_pinned(PcrIndex::APPLICATION))
     }
 
     /// Applies the policy to a document that is genuine.

@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 
 /// What a document was asked for. A document made for one purpose is refused for every other, so that one protocol's
 /// evidence cannot be replayed in another.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// `public_key` is an RSA key to which KMS may encrypt; the digest is that key's SPKI's.
@@ -31,8 +32,7 @@ impl Purpose {
         }
     }
 
-    /// Every purpose there is.
-    pub const ALL: [Self; 4] = [Self::KmsRecipient, Self::Session, Self::Birth, Self::Inspect];
+    const ALL: [Self; 4] = [Self::KmsRecipient, Self::Session, Self::Birth, Self::Inspect];
 }
 
 impl fmt::Display for Purpose {
@@ -102,8 +102,8 @@ impl UserData {
         if name.len() > MAX_SHORT_TEXT || *head != short_text_head(name) {
             return Err(InvalidUserData::Shape);
         }
-        let named = |purpose: &Purpose| purpose.as_str().as_bytes() == name;
-        let purpose = Purpose::ALL.into_iter().find(named).ok_or(InvalidUserData::UnknownPurpose)?;
+        let name = str::from_utf8(name).map_err(|_| InvalidUserData::UnknownPurpose)?;
+        let purpose = name.parse().map_err(|UnknownPurpose| InvalidUserData::UnknownPurpose)?;
         Ok(Self { purpose, digest: *digest })
     }
 }

@@ -14,9 +14,9 @@ impl UnverifiedDocument {
     /// Checks that AWS (or whoever `anchor` is) vouches for this document and that it meets `policy`, as of `now`.
     ///
     /// The order is fixed, and the first failure is the one reported:
-    /// 1. the policy itself: it must pin a register;
+    /// 1. the policy itself: it must pin an image, and demand no empty nonce;
     /// 2. the certificate path, from the root down: length, pinned root, the form of all certificates, then for
-    ///    each its issuer, validity, algorithms, key usage and authority, then all signatures on the path;
+    ///    each its issuer, validity, algorithms, extended and plain key usage and authority, then all signatures on it;
     /// 3. the document's own signature;
     /// 4. the policy's demands: age, debug mode, registers, nonce, purpose, user data, public key.
     ///
@@ -28,8 +28,8 @@ impl UnverifiedDocument {
         Ok(VerifiedDocument { document })
     }
 
-    /// Checks what [`verify`](Self::verify) checks, in the same order and with the same answers, but does not repeat
-    /// signature verifications of issuers that `cache` remembers.
+    /// Checks what [`verify`](Self::verify) checks, in the same order and with the same answers, but does not look again at
+    /// authorities that `cache` remembers.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
@@ -79,9 +79,13 @@ pub(crate) fn verify_with(
     cache: Option<&ChainCache>,
 ) -> Result<AttestationDocument, Error> {
     policy.check_use(stance)?;
-    let signer = path::verify(document.unverified(), anchor, now, cache)?;
-    if !signer.has_signed(document.payload(), document.signature()) {
+    let path = path::verify(document.unverified(), anchor, now, cache)?;
+    if !path.signer.has_signed(document.payload(), document.signature()) {
         return Err(Rejection::SignatureInvalid.into());
+    }
+    // Only now: ECDSA lets anyone give a certificate another signature, but not this document another certificate.
+    if let Some((cache, (id, bundle))) = cache.zip(path.bundle) {
+        cache.insert(id, bundle, now);
     }
     policy.appraise(document.unverified(), now, stance)?;
     Ok(document.into_document())

@@ -135,6 +135,26 @@ async fn a_call_without_answer_ends_in_time_but_keeps_its_place_until_the_device
     drop(handle);
 }
 
+/// With the runtime's only blocking thread taken, a call stays on the runtime's queue until it is given up.
+#[test]
+fn a_call_given_up_before_a_thread_took_it_never_begins() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (release, wait) = sync_channel::<()>(1);
+        let other_work = tokio::task::spawn_blocking(move || wait.recv());
+        let (held, handle) = Held::new();
+        let deadline = Duration::from_millis(20);
+        let nsm = AsyncNsm::builder(held).max_waiting(0).deadline(deadline).build();
+        assert_eq!(nsm.random(1).await, Err(AsyncNsmError::DeadlineExceeded { deadline }));
+        assert_eq!(nsm.random(1).await, Err(AsyncNsmError::DeadlineExceeded { deadline }), "its place is free again");
+        release.send(()).unwrap();
+        other_work.await.unwrap().unwrap();
+        // Whatever was still queued would run before this.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        assert!(handle.begun.try_recv().is_err());
+    });
+}
+
 #[tokio::test]
 async fn a_module_that_panics_or_refuses_leaves_the_front_usable() {
     let (held, handle) = Held::new();

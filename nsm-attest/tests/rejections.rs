@@ -161,14 +161,27 @@ fn age_and_skew_end_at_their_millisecond() {
 }
 
 #[test]
-fn a_policy_that_pins_nothing_is_refused_before_anything_else() {
+fn a_policy_that_pins_no_image_is_refused_before_anything_else() {
     let setup = Setup::with_defect(Defect::Signature);
     let index = PcrIndex::SIGNER;
+    let value = PcrValue::from([1; 48]);
+    let only =
+        |indices: &[PcrIndex]| indices.iter().fold(Policy::builder(), |policy, index| policy.pcr(*index, [value]));
+    // What a parent chooses, what an enclave extends itself, and halves of images.
+    let unlocked = PcrIndex::new(16).unwrap();
+    let [kernel, application] = [PcrIndex::KERNEL, PcrIndex::APPLICATION];
+    for indices in [&[PcrIndex::ROLE, PcrIndex::INSTANCE, unlocked][..], &[kernel], &[application]] {
+        assert_eq!(setup.verify(&only(indices).build()), Err(Misuse::ImageNotPinned.into()), "{indices:?}");
+    }
+    for indices in [&[PcrIndex::IMAGE][..], &[index], &[kernel, application]] {
+        assert_eq!(setup.verify(&only(indices).build()), Err(Rejection::SignatureInvalid.into()), "{indices:?}");
+    }
     for (policy, misuse) in [
-        (Policy::builder().nonce(b"n"), Misuse::EmptyPcrPolicy),
-        (Policy::builder().pcr(index, [PcrValue::ZERO]), Misuse::EmptyPcrPolicy),
-        (Policy::builder().pcr(index, [PcrValue::ZERO, [1; 48].into()]), Misuse::EmptyPcrPolicy),
+        (Policy::builder().nonce(b"n"), Misuse::ImageNotPinned),
+        (Policy::builder().pcr(index, [PcrValue::ZERO]), Misuse::ImageNotPinned),
+        (Policy::builder().pcr(index, [PcrValue::ZERO, [1; 48].into()]), Misuse::ImageNotPinned),
         (setup.policy().pcr(index, []), Misuse::NoPcrValue { index }),
+        (setup.policy().nonce(b""), Misuse::EmptyNonce),
     ] {
         assert_eq!(setup.verify(&policy.build()), Err(misuse.into()));
     }
@@ -202,13 +215,15 @@ fn debug_mode_is_refused_unless_danger_accepts_it() {
     let anchor = authority.trust_anchor();
     let nsm = nsm_attest::sim::SimulatedNsm::builder(authority).debug_mode().clock(clock.clone()).build().unwrap();
     let setup = Setup { anchor, clock, nsm };
-    let policy = Policy::builder().pcr(PcrIndex::INSTANCE, [setup.pcr(PcrIndex::INSTANCE)]).build();
+    let instance = || Policy::builder().pcr(PcrIndex::INSTANCE, [setup.pcr(PcrIndex::INSTANCE)]);
+    let policy = instance().pcr(PcrIndex::IMAGE, [[1; 48].into()]).build();
     assert_eq!(rejection(&setup, &policy), Rejection::DebugMode);
 
     let relaxed =
         |policy: &Policy, relaxations| danger::verify(setup.document(), &setup.anchor, policy, BOOT, relaxations);
     let debug = Relaxations::none().accept_debug_mode();
-    let document = relaxed(&policy, debug).unwrap();
+    assert_eq!(relaxed(&instance().build(), debug), Err(Misuse::ImageNotPinned.into()));
+    let document = relaxed(&instance().pcr(PcrIndex::IMAGE, [PcrValue::ZERO]).build(), debug).unwrap();
     assert!(document.is_debug_mode());
     assert_eq!(document.relaxations(), debug);
     assert_eq!(relaxed(&policy, Relaxations::none()), Err(Rejection::DebugMode.into()));
@@ -217,7 +232,7 @@ fn debug_mode_is_refused_unless_danger_accepts_it() {
     // As a KMS key policy for debugging does it.
     let zeros = Policy::builder().pcr(PcrIndex::IMAGE, [PcrValue::ZERO]).build();
     relaxed(&zeros, debug).unwrap();
-    assert_eq!(setup.verify(&zeros), Err(Misuse::EmptyPcrPolicy.into()));
+    assert_eq!(setup.verify(&zeros), Err(Misuse::ImageNotPinned.into()));
 }
 
 #[test]
@@ -237,7 +252,8 @@ fn a_document_without_pcr0_cannot_hide_debug_mode() {
         set(entries, "pcrs", Value::Map(pcrs[1..].to_vec()));
     });
     let document = UnverifiedDocument::from_bytes(&bytes).unwrap();
-    let policy = Policy::builder().pcr(PcrIndex::KERNEL, [setup.pcr(PcrIndex::KERNEL)]).build();
+    let [kernel, application] = [PcrIndex::KERNEL, PcrIndex::APPLICATION];
+    let policy = Policy::builder().pcr(kernel, [setup.pcr(kernel)]).pcr(application, [setup.pcr(application)]).build();
     let expected = Rejection::PcrMissing { index: PcrIndex::IMAGE };
     assert_eq!(document.verify(&setup.anchor, &policy, BOOT), Err(expected.into()));
 }
@@ -251,7 +267,14 @@ fn demanded_fields_must_be_there_and_equal() {
     };
     let (none, all) = (AttestationRequest::new(), setup.policy().nonce(b"nonce").user_data(b"data").public_key(b"key"));
     verify(&request, all.build()).unwrap();
-    for wrong in [&b""[..], b"nonc", b"nonces", b"noncf", b"dat", b"datb", b"ke", b"kez"] {
+    let empty = [
+        (setup.policy().user_data(b""), Rejection::UserDataMismatch),
+        (setup.policy().public_key(b""), Rejection::PublicKeyMismatch),
+    ];
+    for (policy, expected) in empty {
+        assert_eq!(verify(&request, policy.build()), Err(expected.into()));
+    }
+    for wrong in [&b"nonc"[..], b"nonces", b"noncf", b"dat", b"datb", b"ke", b"kez"] {
         let cases = [
             (setup.policy().nonce(wrong), Rejection::NonceMismatch),
             (setup.policy().user_data(wrong), Rejection::UserDataMismatch),
@@ -299,7 +322,7 @@ fn the_first_failure_in_the_documented_order_is_reported() {
     let verify = |setup: &Setup, anchor: &TrustAnchor, policy: &Policy, now| {
         setup.document().verify(anchor, policy, now).map(drop).unwrap_err()
     };
-    assert_eq!(verify(&setup, &other, &wrong().build(), late), Misuse::EmptyPcrPolicy.into());
+    assert_eq!(verify(&setup, &other, &wrong().build(), late), Misuse::ImageNotPinned.into());
     let untrusted = verify(&setup, &other, &pinned(wrong()), late);
     assert!(matches!(untrusted, Error::Rejected(Rejection::UntrustedRoot { .. })), "{untrusted:?}");
     let expired = verify(&setup, &setup.anchor, &pinned(wrong()), BOOT.saturating_add(4 * HOUR));

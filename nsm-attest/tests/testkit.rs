@@ -9,8 +9,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use nsm_attest::ChainCache;
+use testkit::chain::RESTRICTED;
 use testkit::{
-    ANCHOR_FILE, DOCUMENT_FILE, EXPECTATION_FILE, Expectation, Kit, ROOT_FILE, cache, cases, describe, folder, verify,
+    ANCHOR_FILE, DOCUMENT_FILE, Demands, EXPECTATION_FILE, Expectation, Kit, NOW, ROOT_FILE, cache, cases, describe,
+    folder, verify,
 };
 
 /// The names of the stored cases.
@@ -27,7 +30,8 @@ fn expectation(case: &Path) -> Expectation {
 #[test]
 fn every_stored_case_has_its_outcome() {
     let root = fs::read(folder().join(ROOT_FILE)).unwrap();
-    let (cache, mut refused, mut wrong) = (cache(), 0, Vec::new());
+    let (mut refused, mut wrong) = (0, Vec::new());
+    let cache = warm(&fs::read(folder().join(HONEST).join(DOCUMENT_FILE)).unwrap(), &root);
     for name in stored() {
         let case = folder().join(&name);
         let (document, expected) = (fs::read(case.join(DOCUMENT_FILE)).unwrap(), expectation(&case));
@@ -46,7 +50,7 @@ fn every_stored_case_has_its_outcome() {
 #[test]
 fn cases_made_afresh_are_the_stored_ones_and_have_the_same_outcomes() {
     let kit = Kit::new();
-    let (cache, mut made) = (cache(), BTreeSet::new());
+    let (cache, mut made) = (warm(&kit.chain(|_| {}), &kit.root), BTreeSet::new());
     for case in cases(&kit) {
         let root = case.anchor.as_deref().unwrap_or(&kit.root);
         let outcome = verify(&case.document, root, &case.demands, case.time, &cache);
@@ -72,3 +76,22 @@ fn every_case_says_why_and_belongs_to_an_area() {
 }
 
 const AREAS: [&str; 7] = ["cbor", "chain", "cose", "field", "pcr", "policy", "signature"];
+
+#[test]
+fn a_bundle_that_restricts_names_is_never_remembered() {
+    let root = fs::read(folder().join(ROOT_FILE)).unwrap();
+    let document = fs::read(folder().join(RESTRICTED).join(DOCUMENT_FILE)).unwrap();
+    let cache = cache();
+    verify(&document, &root, &Demands::default(), NOW, &cache).unwrap();
+    assert!(cache.is_empty());
+}
+
+/// A cache that knows the authorities of the honest chain, and so those of every case that does not alter them.
+fn warm(honest: &[u8], root: &[u8]) -> ChainCache {
+    let cache = cache();
+    verify(honest, root, &Demands::default(), NOW, &cache).unwrap();
+    assert_eq!(cache.len(), 1);
+    cache
+}
+
+const HONEST: &str = "chain_honest";

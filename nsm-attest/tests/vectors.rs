@@ -49,7 +49,8 @@ fn real_debug_documents_are_refused_without_danger() {
         .into_iter()
         .filter(|(vector, _)| vector.debug_mode)
     {
-        let policy = Policy::builder().pcr(PcrIndex::INSTANCE, [vector.pcr4]).build();
+        let image = PcrValue::from([1; 48]);
+        let policy = Policy::builder().pcr(PcrIndex::INSTANCE, [vector.pcr4]).pcr(PcrIndex::IMAGE, [image]).build();
         assert_eq!(document.verify(&anchor, &policy, vector.time()), Err(Rejection::DebugMode.into()));
         seen += 1;
     }
@@ -64,7 +65,9 @@ fn real_documents_are_refused_with_another_register() {
             let mut bytes = <[u8; 48]>::try_from(actual.as_bytes()).unwrap();
             bytes[47] ^= 1;
             let expected = vec![PcrValue::from(bytes)];
-            let policy = Policy::builder().pcr(index, expected.clone()).build();
+            let others = vector.pcrs().into_iter().filter(|(other, _)| *other != index);
+            let policy = others.fold(Policy::builder(), |policy, (other, value)| policy.pcr(other, [value]));
+            let policy = policy.pcr(index, expected.clone()).build();
             let refused = vector.verify(document.clone(), &anchor, &policy, vector.time());
             assert_eq!(refused.unwrap_err(), Rejection::PcrMismatch { index, expected, actual }.into());
         }
@@ -105,6 +108,12 @@ fn real_documents_are_refused_when_old_or_from_the_future() {
         assert!(matches!(
             verify(late).unwrap_err(),
             Error::Rejected(Rejection::Expired { .. } | Rejection::CertificateExpired { .. })
+        ));
+        let early = vector.time().saturating_sub(Policy::DEFAULT_CLOCK_SKEW + Duration::from_millis(1));
+        // A certificate may begin with the document.
+        assert!(matches!(
+            verify(early).unwrap_err(),
+            Error::Rejected(Rejection::IssuedInFuture { .. } | Rejection::CertificateNotYetValid { .. })
         ));
     }
 }

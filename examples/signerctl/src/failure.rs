@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     /// The parent says another address than the key has.
     #[error("do not use this key: the parent says {actual}, the key's address is {expected}")]
     Address { expected: String, actual: String },
+    /// An age was to be checked at the document's own time, at which there is none.
+    #[error("--max-age says nothing with --time document: at its own time no document has an age")]
+    AgeAtOwnTime,
     /// The new key is not what was asked for.
     #[error("do not use this key: {0}")]
     Birth(#[from] BirthError),
@@ -68,7 +71,7 @@ impl Failure {
             Self::Address { .. } | Self::Birth(_) | Self::Rejected(_) => REFUSED,
             Self::Client(error) => client_exit_code(error),
             Self::Document { .. } | Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
-            Self::NoUrl | Self::Policy(_) | Self::StandardInputTwice => USAGE,
+            Self::AgeAtOwnTime | Self::NoUrl | Self::Policy(_) | Self::StandardInputTwice => USAGE,
             Self::UnreadableKeys { .. } | Self::Unreadable { .. } | Self::Unwritable(_) => UNREADABLE,
         }
     }

@@ -81,7 +81,7 @@
 //! |---|---|
 //! | `danger` | which checks were waived, in plain words; empty after a strict verification |
 //! | `freshness` | `checked`, `checked_at_given_time` or `not_checked` |
-//! | `max_age_seconds` | the greatest age accepted |
+//! | `max_age_seconds` | the greatest age accepted, null if the age was not checked |
 //! | `trust_anchor`, `is_trust_anchor_aws_nitro_g1` | the root's SHA-256, and whether it is AWS's |
 //! | `compared_pcrs`, `compared_fields` | what was demanded |
 
@@ -130,7 +130,7 @@ pub async fn run<I: Read, O: Write, E: Write>(
     let result = execute(arguments, &mut streams.stdin, &mut output).await;
     let Err(failure) = result else { return 0 };
     // A failure may repeat what a parent says.
-    let text = terminal::escaped(&failure.to_string());
+    let text = terminal::escaped_lines(&failure.to_string());
     let reported = output.failure(&failure).and_then(|()| Ok(writeln!(streams.stderr, "signerctl: {text}")?));
     // Streams that are closed cannot be told about; the exit code still says what happened.
     match reported {

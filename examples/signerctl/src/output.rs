@@ -76,7 +76,7 @@ impl<'a> ErrorMembers<'a> {
         };
         let (message, comparison) = match failure {
             Failure::Rejected(refusal) => {
-                let Refusal { rejection, expected, actual } = &**refusal;
+                let Refusal { rejection, expected, actual, .. } = &**refusal;
                 (rejection.to_string(), Some(Comparison { expected, actual: actual.as_deref() }))
             }
             _ => (failure.to_string(), None),

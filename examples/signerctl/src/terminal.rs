@@ -1,17 +1,34 @@
 //! Text that may be anybody's, made harmless for terminals and short enough for people.
 
-/// Printable ASCII as it is, everything else as an escape: control characters command terminals, and what reorders,
-/// hides or resembles other characters deceives readers.
+/// Printable ASCII as it is, everything else as an escape: control characters command terminals, what reorders, hides or
+/// resembles other characters deceives readers, and so do long runs of spaces, which a terminal wraps into new lines. Text
+/// that is too long is cut.
 ///
 /// Backslashes stay, so that this is not reversible; JSON output has the text itself.
 pub(crate) fn escaped(text: &str) -> String {
-    let is_plain = |c: char| c == ' ' || c.is_ascii_graphic();
+    let mut escaped = escaped_whole(text);
+    if escaped.len() > LONGEST_TEXT {
+        let rest = escaped.split_off(LONGEST_TEXT).len();
+        escaped.push_str(&format!("... ({rest} more)"));
+    }
+    escaped
+}
+
+/// As [`escaped`], but line by line and without a limit: for texts of this program in which others are quoted.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    text.split('\n').map(escaped_whole).collect::<Vec<_>>().join("\n")
+}
+
+fn escaped_whole(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut spaces = 0;
     for c in text.chars() {
-        if is_plain(c) {
+        spaces = if c == ' ' { spaces + 1 } else { 0 };
+        if c.is_ascii_graphic() || (1..=LONGEST_GAP).contains(&spaces) {
             escaped.push(c);
         } else {
-            escaped.extend(c.escape_default());
+            escaped.extend(c.escape_unicode().filter(|_| c == ' '));
+            escaped.extend(c.escape_default().filter(|_| c != ' '));
         }
     }
     escaped
@@ -25,6 +42,10 @@ pub(crate) fn shortened(hex: &str) -> String {
     if hex.len() <= LONGEST { hex.to_owned() } else { format!("{start}...{end} ({} bytes)", hex.len() / 2) }
 }
 
+/// Of what others say, in characters.
+const LONGEST_TEXT: usize = 256;
+/// Of this program's own tables.
+const LONGEST_GAP: usize = 2;
 /// The digits of a SHA-384 digest.
 const LONGEST: usize = 96;
 const KEPT: usize = 32;
@@ -32,6 +53,14 @@ const KEPT: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_neither_wraps_into_lines_of_its_own_nor_grows_without_limit() {
+        assert_eq!(escaped("a  b   c"), "a  b  \\u{20}c");
+        let long = escaped(&"x".repeat(1000));
+        assert_eq!(long, format!("{}... (744 more)", "x".repeat(256)));
+        assert_eq!(escaped_lines("one\n  two\r"), "one\n  two\\r");
+    }
 
     #[test]
     fn nothing_but_printable_ascii_reaches_a_terminal() {

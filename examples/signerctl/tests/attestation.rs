@@ -64,7 +64,10 @@ async fn every_field_that_can_be_demanded_is() {
         let absent = enclave.verify(&without, &format!("{option} {value} --json")).await;
         assert_eq!((absent.code, &absent.error()["actual"]), (1, &json!(null)), "{option}");
         let text = enclave.verify(&without, &format!("{option} {value}")).await.stderr;
-        assert!(text.contains(reason) && text.contains("expected  ") && text.contains("actual    none"), "{text}");
+        assert!(
+            text.contains(reason) && text.contains("\n  expected: ") && text.contains("\n  actual: none"),
+            "{text}"
+        );
     }
 }
 
@@ -80,7 +83,11 @@ async fn a_pcr_is_compared_with_every_value_given_for_it() {
     assert_eq!((refused.code, &error["reason"]), (1, &json!("PcrMismatch")));
     assert_eq!((&error["expected"], &error["actual"]), (&json!([first, second]), &json!(pcr0.to_string())));
     let text = enclave.verify_any(&document, &format!("--pcr 0={first}")).await.stderr;
-    assert!(text.contains(&format!("expected  {first}")) && text.contains(&format!("actual    {pcr0}")), "{text}");
+    assert!(text.contains(&format!("PCR0 is {pcr0}, not {first}")) && !text.contains("expected"), "said once: {text}");
+    let text = enclave.verify_any(&document, &format!("--pcr 0={first} --pcr 0={second}")).await.stderr;
+    for line in [format!("  expected: {first}"), format!("  expected: {second}"), format!("  actual: {pcr0}")] {
+        assert!(text.lines().any(|found| found == line), "{text}");
+    }
     // One register that is right does not make up for another.
     let refused = enclave.verify(&document, &format!("--pcr 1={first} --json")).await;
     assert_eq!(refused.error()["reason"], "PcrMismatch");
@@ -116,6 +123,7 @@ async fn a_file_of_measurements_is_demanded_whole() {
 async fn age_is_checked_at_the_time_given_and_not_at_the_documents_own() {
     let enclave = Enclave::new();
     let old = enclave.altered(|document| document.timestamp = document.timestamp.saturating_sub(AGE));
+    assert!(enclave.verify(&old, "").await.stderr.contains("--time document"), "says what to do with an old one");
     let expired = enclave.verify(&old, "--json").await;
     assert_eq!((expired.code, &expired.error()["reason"]), (1, &json!("Expired")));
     assert_eq!(enclave.verify(&old, "--max-age 11m").await.code, 0);
@@ -127,10 +135,12 @@ async fn age_is_checked_at_the_time_given_and_not_at_the_documents_own() {
 
     let document = enclave.document(&plain());
     let own = enclave.verify(&document, "--time document").await;
-    assert_eq!(own.code, 0);
+    assert_eq!((own.code, own.stdout.lines().next()), (0, Some("verified, AGE NOT CHECKED")));
+    assert_eq!(enclave.verify(&document, "--time document --max-age 5m").await.code, 64);
     assert!(own.stdout.contains("freshness    NOT CHECKED") && !own.stdout.contains("before"), "{}", own.stdout);
     let own = enclave.verify(&document, "--time document --json").await.json();
     assert_eq!((&own["freshness"], &own["now"]), (&json!("not_checked"), &own["timestamp"]));
+    assert_eq!(own["max_age_seconds"], json!(null));
 
     let issued = own["timestamp"].as_str().unwrap();
     let given = enclave.verify(&document, &format!("--time {issued} --json")).await;
@@ -179,13 +189,13 @@ async fn dangers_are_named_in_the_answer_and_never_look_verified() {
     let enclave = Enclave::debug_mode();
     let document = enclave.document(&plain());
     let instance = format!("--pcr 4={}", enclave.pcr(PcrIndex::INSTANCE));
-    let refused = enclave.verify_any(&document, &format!("{instance} --json")).await;
+    let refused = enclave.verify_any(&document, &format!("{instance} --pcr 0={} --json", "5c".repeat(48))).await;
     assert_eq!((refused.code, &refused.error()["reason"]), (1, &json!("DebugMode")));
     let refused = enclave.verify_any(&document, "--danger-allow-any-pcrs --json").await;
     assert_eq!((refused.code, &refused.error()["reason"]), (1, &json!("DebugMode")));
     let (debug, any) = ("debug mode accepted", "any PCRs accepted");
     for (options, danger) in [
-        (format!("{instance} --danger-allow-debug"), &[debug][..]),
+        (format!("{instance} --pcr 0={ZERO} --danger-allow-debug"), &[debug][..]),
         (format!("--pcr 0={ZERO} --danger-allow-debug"), &[debug]),
         ("--danger-allow-debug --danger-allow-any-pcrs".to_owned(), &[debug, any]),
     ] {
@@ -205,7 +215,7 @@ async fn dangers_are_named_in_the_answer_and_never_look_verified() {
 }
 
 #[tokio::test]
-async fn a_policy_that_pins_nothing_is_wrong_usage() {
+async fn a_policy_that_pins_no_image_is_wrong_usage() {
     let enclave = Enclave::new();
     let document = enclave.document(&plain());
     let zeros = enclave.write("zeros.json", json!({"PCR0": ZERO}).to_string());
@@ -214,11 +224,14 @@ async fn a_policy_that_pins_nothing_is_wrong_usage() {
         "--nonce 00 --json".to_owned(),
         "--danger-allow-debug --json".to_owned(),
         format!("--pcr 0={ZERO} --json"),
+        // What the parent of an enclave chooses, and half an image.
+        format!("--pcr 4={} --json", enclave.pcr(PcrIndex::INSTANCE)),
+        format!("--pcr 1={} --json", enclave.pcr(PcrIndex::KERNEL)),
         format!("--pcr-file {zeros} --json"),
     ] {
         let run = enclave.verify_any(&document, &options).await;
         assert_eq!((run.code, &run.error()["kind"]), (64, &json!("usage")), "{options}");
-        assert_eq!(run.error()["reason"], "EmptyPcrPolicy");
+        assert_eq!(run.error()["reason"], "ImageNotPinned");
         for named in ["--pcr N=HEX", "--pcr-file FILE", "--danger-allow-any-pcrs"] {
             assert!(run.stderr.contains(named), "{}", run.stderr);
         }

@@ -98,7 +98,7 @@ async fn real_documents_verify_at_their_time_and_debug_ones_in_danger_only() {
             continue;
         }
         // Where all registers named are zero the policy pins nothing, else the document is refused.
-        let is_usage = strict.code == 64 && strict.error()["reason"] == "EmptyPcrPolicy";
+        let is_usage = strict.code == 64 && strict.error()["reason"] == "ImageNotPinned";
         let is_rejected = strict.code == 1 && strict.error()["reason"] == "DebugMode";
         assert!(is_usage || is_rejected, "{}: {strict:?}", vector.file);
         let danger = attestation(&format!("{} --danger-allow-debug", vector.verify(&folder))).await;

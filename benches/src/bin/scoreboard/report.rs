@@ -23,7 +23,7 @@ pub(crate) fn table(outcomes: &[Outcome], plan: &Plan) -> String {
     }
     let mut text = aligned(&lines);
     if plan.smoke {
-        text.push_str("a smoke run: one iteration each, no bar judged\n");
+        text.push_str("a smoke run: one iteration each, no bar on times judged\n");
     } else {
         let rounds = plan.rounds;
         // Writing to a string cannot fail.

@@ -101,7 +101,7 @@ impl Scores {
 pub(crate) enum Verdict {
     Met,
     Missed,
-    /// Not asked: a smoke run shows only that the row runs.
+    /// Not asked: of times a smoke run shows only that the row runs.
     NotJudged,
     /// What it compares with could not be measured: nothing is known to be met, so the row does not pass.
     Unknown,
@@ -120,7 +120,9 @@ impl Outcome {
     /// Each bar with its verdict.
     pub(crate) fn verdicts(&self) -> Vec<(Bar, Verdict)> {
         let Ok(scores) = &self.scores else { return Vec::new() };
-        let verdict = |bar| if self.smoke { Verdict::NotJudged } else { scores.judge(bar) };
+        // Bytes are the same in every run; times of a smoke run mean nothing.
+        let is_judged = !self.smoke || scores.unit == Unit::Bytes;
+        let verdict = |bar| if is_judged { scores.judge(bar) } else { Verdict::NotJudged };
         scores.bars.iter().map(|&bar| (bar, verdict(bar))).collect()
     }
 
@@ -228,11 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn a_smoke_run_judges_no_bar_but_ours_must_run() {
+    fn a_smoke_run_judges_no_time_but_ours_must_run() {
         let mut slow = outcome(measured(1e9), measured(20.0), failed(), &[LIMIT, PEER]);
         slow.smoke = true;
         assert_eq!(verdicts(&slow), [Verdict::NotJudged; 2]);
         assert!(slow.passes());
+
+        let mut large = slow.clone();
+        large.scores.as_mut().unwrap().unit = Unit::Bytes;
+        assert!(!large.passes(), "bytes are judged");
 
         let mut broken = outcome(failed(), measured(20.0), measured(300.0), &[LIMIT]);
         broken.smoke = true;

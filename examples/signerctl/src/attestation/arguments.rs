@@ -41,9 +41,9 @@ pub(crate) struct VerifyArguments {
     /// The nonce that the document must echo.
     #[arg(long, value_name = "HEX")]
     pub(crate) nonce: Option<HexArgument>,
-    /// The greatest age to accept: a number and s, m, h or d.
-    #[arg(long, value_name = "AGE", default_value = "5m")]
-    pub(crate) max_age: Age,
+    /// The greatest age to accept: a number and s, m, h or d; 5m unless said. Not together with --time document.
+    #[arg(long, value_name = "AGE")]
+    pub(crate) max_age: Option<Age>,
     /// The purpose that the user data must state: kms-recipient, session, birth or inspect.
     #[arg(long, value_name = "PURPOSE")]
     pub(crate) purpose: Option<Purpose>,
@@ -161,7 +161,8 @@ impl FromStr for Age {
 }
 
 const EXIT_CODES: &str = "Without --pcr or --pcr-file nothing is verified, unless --danger-allow-any-pcrs says that \
-                          any will do.\nExit codes: 0 verified, 1 rejected, 2 malformed, 3 unreadable, \
+                          any will do.\nIn scripts write -- before \
+                          FILE, so that no file's name is read as an option.\nExit codes: 0 verified, 1 rejected, 2 malformed, 3 unreadable, \
                           64 usage";
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use nsm_attest::{AttestationDocument, Rejection};
 
-use super::arguments::VerifyArguments;
+use super::arguments::{TimeSource, VerifyArguments};
 use crate::terminal::shortened;
 
 /// A rejection, completed by what the verifier knows and the rejection does not say.
@@ -14,6 +14,8 @@ pub(crate) struct Refusal {
     /// Any of these would have been accepted; empty where the rejection's text says it all.
     pub(crate) expected: Vec<String>,
     pub(crate) actual: Option<String>,
+    /// Whether the document was held against the time now, and is too old for it.
+    is_of_the_past: bool,
 }
 
 impl Refusal {
@@ -35,20 +37,31 @@ impl Refusal {
             Rejection::UserDataMismatch => (demanded(&arguments.user_data), hex(&document.user_data)),
             _ => (Vec::new(), None),
         };
-        Self { rejection, expected, actual }
+        let is_of_the_past = arguments.time == TimeSource::Now
+            && matches!(rejection, Rejection::CertificateExpired { .. } | Rejection::Expired { .. });
+        Self { rejection, expected, actual, is_of_the_past }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "attestation document rejected ({}): {}", variant_name(&self.rejection), self.rejection)?;
-        for expected in &self.expected {
-            write!(f, "\n  expected  {}", shortened(expected))?;
+        let text = self.rejection.to_string();
+        write!(f, "attestation document rejected ({}): {text}", variant_name(&self.rejection))?;
+        if self.is_of_the_past {
+            write!(
+                f,
+                "\n  for a document kept from earlier: --time document (its age is then not checked), or its time"
+            )?;
         }
-        if self.expected.is_empty() {
+        // Where the text names all of them already, it needs no repetition.
+        let is_named = self.expected.iter().chain(&self.actual).all(|value| text.contains(value));
+        if self.expected.is_empty() || (is_named && self.actual.is_some()) {
             return Ok(());
         }
-        write!(f, "\n  actual    {}", self.actual.as_deref().map_or("none".to_owned(), shortened))
+        for expected in &self.expected {
+            write!(f, "\n  expected: {}", shortened(expected))?;
+        }
+        write!(f, "\n  actual: {}", self.actual.as_deref().map_or("none".to_owned(), shortened))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use nsm_attest::danger::{self, Relaxations};
 use nsm_attest::{
@@ -25,7 +26,8 @@ struct Verdict {
     verified: bool,
     danger: Vec<&'static str>,
     freshness: Freshness,
-    max_age_seconds: u64,
+    /// What was held against the document's age, if anything was.
+    max_age_seconds: Option<u64>,
     trust_anchor: String,
     is_trust_anchor_aws_nitro_g1: bool,
     compared_pcrs: Vec<PcrIndex>,
@@ -65,7 +67,7 @@ pub(crate) fn execute(
         verified: danger.is_empty(),
         danger,
         freshness,
-        max_age_seconds: arguments.max_age.0.as_secs(),
+        max_age_seconds: (freshness != Freshness::NotChecked).then(|| max_age(arguments).as_secs()),
         trust_anchor: anchor.fingerprint().to_string(),
         is_trust_anchor_aws_nitro_g1: anchor == TrustAnchor::aws_nitro_g1(),
         compared_pcrs,
@@ -93,15 +95,22 @@ fn check_usage(arguments: &VerifyArguments) -> Result<(), Failure> {
     if files.into_iter().flatten().filter(|path| path.as_path() == Path::new("-")).count() > 1 {
         return Err(Failure::StandardInputTwice);
     }
+    if arguments.time == TimeSource::Document && arguments.max_age.is_some() {
+        return Err(Failure::AgeAtOwnTime);
+    }
     if arguments.pcrs.is_empty() && pcr_file.is_none() && !arguments.danger_allow_any_pcrs {
-        return Err(Failure::Policy(Misuse::EmptyPcrPolicy));
+        return Err(Failure::Policy(Misuse::ImageNotPinned));
     }
     Ok(())
 }
 
+fn max_age(arguments: &VerifyArguments) -> Duration {
+    arguments.max_age.map_or(Policy::DEFAULT_MAX_AGE, |age| age.0)
+}
+
 /// The policy, and the registers that it names.
 fn policy(arguments: &VerifyArguments, stdin: &mut dyn Read) -> Result<(Policy, Vec<PcrIndex>), Failure> {
-    let mut policy = Policy::builder().max_age(arguments.max_age.0);
+    let mut policy = Policy::builder().max_age(max_age(arguments));
     let mut named = Vec::new();
     for pcr in &arguments.pcrs {
         policy = policy.pcr(pcr.index, [pcr.value]);
@@ -190,7 +199,7 @@ fn describe(verdict: &Verdict) -> String {
     let pcrs = verdict.compared_pcrs.iter().map(|index| format!("PCR{index}"));
     let compared: Vec<_> = pcrs.chain(verdict.compared_fields.iter().map(|field| (*field).to_owned())).collect();
     let lines = vec![
-        headline(&verdict.danger),
+        headline(&verdict.danger, verdict.freshness),
         format!("as of        {}", view.now),
         format!("root         {}", root(verdict)),
         format!("freshness    {}", freshness(verdict)),
@@ -207,7 +216,7 @@ fn root(verdict: &Verdict) -> String {
 }
 
 fn freshness(verdict: &Verdict) -> String {
-    let max_age = format!("at most {} s old", verdict.max_age_seconds);
+    let max_age = format!("at most {} s old", verdict.max_age_seconds.unwrap_or_default());
     match verdict.freshness {
         Freshness::Checked => max_age,
         Freshness::CheckedAtGivenTime => format!("{max_age} at the time given, which is not this computer's"),
@@ -217,10 +226,11 @@ fn freshness(verdict: &Verdict) -> String {
     }
 }
 
-/// A strict verification and one with dangers must not look alike.
-fn headline(danger: &[&str]) -> String {
-    match danger {
-        [] => "verified".to_owned(),
+/// A strict verification, one with dangers, and one that says nothing about the time now must not look alike.
+fn headline(danger: &[&str], freshness: Freshness) -> String {
+    match (danger, freshness) {
+        ([], Freshness::NotChecked) => "verified, AGE NOT CHECKED".to_owned(),
+        ([], _) => "verified".to_owned(),
         _ => format!("DANGER, accepted with checks waived: {}", danger.join("; ")),
     }
 }

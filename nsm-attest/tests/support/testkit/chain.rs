@@ -230,10 +230,19 @@ fn name_constraints(kit: &Kit) -> Vec<Case> {
         move |link: &mut super::x509::Template| link.extensions.push(Extension::critical(NAME_CONSTRAINTS, value))
     };
     let [permitted, excluded] = ["chain_name_not_permitted", "chain_name_excluded"].map(str::to_owned);
+    // permittedSubtrees of one dNSName [2]: nothing below has a DNS name.
+    let met = kit.chain(|plan| {
+        let subtree = der::sequence(&[&der::tlv(0x82, b"simulation.invalid")]);
+        let value = der::sequence(&[&der::tlv(der::context(0), &subtree)]);
+        plan.link(Cabundle(2)).extensions.push(Extension::critical(NAME_CONSTRAINTS, value));
+    });
     vec![
+        Case::accepted(RESTRICTED, met, why),
         altered(kit, permitted, Cabundle(3), constrained(0, "other"), PathInvalid, why),
         altered(kit, excluded, Cabundle(3), constrained(1, "end-entity"), PathInvalid, why),
     ]
 }
 
 const WORK: &str = "RFC 5280 6.1: one path and no search, so that the work is bounded";
+/// A chain whose restriction on names is met.
+pub const RESTRICTED: &str = "chain_name_constraints_met";

@@ -9,7 +9,7 @@ use toml_edit::{Table, Value};
 /// What a case's policy demands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demands {
-    /// The register that is pinned, and its value.
+    /// A register that is pinned, and its value. If it is another than the image's, that is pinned too.
     pub pcr: (PcrIndex, PcrValue),
     pub nonce: Option<Vec<u8>>,
     pub purpose: Option<Purpose>,
@@ -49,6 +49,10 @@ impl Demands {
     pub fn policy(&self) -> Policy {
         let (index, value) = self.pcr;
         let mut policy = Policy::builder().pcr(index, [value]);
+        if index != PcrIndex::IMAGE {
+            let (image, value) = Self::default().pcr;
+            policy = policy.pcr(image, [value]);
+        }
         if let Some(nonce) = &self.nonce {
             policy = policy.nonce(nonce.clone());
         }

@@ -1,5 +1,8 @@
 //! What all cases are made of: one simulated root, an enclave below it, and chains that the kit issues itself.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use ciborium::Value;
 use nsm_attest::sim::{Authority, SimulatedNsm};
 use nsm_attest::{AttestationRequest, ChainPosition, Clock, Purpose, UserData};
@@ -22,6 +25,9 @@ pub struct Kit {
     pub authorities: Vec<Key>,
     /// The key of the end-entity certificates that the kit issues.
     pub end_entity: Key,
+    /// Certificates by what is signed and the signer's point. What two chains share is the same bytes in both: to a cache
+    /// that knows the honest chain, authorities that a case does not alter are known.
+    pub issued: RefCell<BTreeMap<[Vec<u8>; 2], Vec<u8>>>,
 }
 
 impl Kit {
@@ -32,7 +38,13 @@ impl Kit {
         let (root, authorities) = (authority.root_certificate().to_vec(), keys(&authority));
         let builder = SimulatedNsm::builder(authority).measure(b"executable", b"configuration");
         let nsm = builder.clock(clock.clone()).build().unwrap();
-        Self { root, enclave: Setup { anchor, clock, nsm }, authorities, end_entity: Key::generate() }
+        Self {
+            root,
+            enclave: Setup { anchor, clock, nsm },
+            authorities,
+            end_entity: Key::generate(),
+            issued: RefCell::default(),
+        }
     }
 
     /// The enclave's honest document, with all optional fields filled.
@@ -104,6 +116,11 @@ impl Kit {
         self.plan().issue(self)
     }
 
+    fn issue(&self, link: &Template, issuer: &Key) -> Vec<u8> {
+        let request = [link.to_be_issued(), issuer.point().to_vec()];
+        self.issued.borrow_mut().entry(request).or_insert_with(|| link.sign(issuer)).clone()
+    }
+
     fn plan(&self) -> Plan {
         let path_lens = [None, Some(2), Some(1), Some(0)];
         let names = ["aws.nitro-enclaves", "regional", "zonal", "instance", "end-entity"];
@@ -162,7 +179,7 @@ impl Plan {
             certificates.push(match index {
                 // The names are the same byte for byte, but for how the simulator writes them.
                 0 if !self.own_root => kit.root.clone(),
-                _ => link.sign(other.unwrap_or(issuer)),
+                _ => kit.issue(link, other.unwrap_or(issuer)),
             });
         }
         certificates

@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "the test and the program that writes the cases each use their part")]
 
 mod cbor;
-mod chain;
+pub mod chain;
 mod chain_forms;
 mod cose;
 mod demands;

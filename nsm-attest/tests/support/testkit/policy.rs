@@ -40,7 +40,12 @@ fn echoes(kit: &Kit) -> Vec<Case> {
         refused("policy_nonce_missing", without("nonce"), NonceMismatch, Demands::nonce(NONCE)),
         refused("policy_nonce_other", kit.with("nonce", bytes(b"stale")), NonceMismatch, Demands::nonce(NONCE)),
         refused("policy_nonce_prefix", kit.with("nonce", bytes(&NONCE[..8])), NonceMismatch, Demands::nonce(NONCE)),
-        refused("policy_nonce_null_for_empty", kit.with("nonce", Value::Null), NonceMismatch, Demands::nonce(b"")),
+        refused(
+            "policy_user_data_null_for_empty",
+            kit.with("user_data", Value::Null),
+            UserDataMismatch,
+            Demands::user_data(b""),
+        ),
         refused("policy_user_data_missing", without("user_data"), UserDataMismatch, Demands::user_data(&session)),
         refused(
             "policy_user_data_other",

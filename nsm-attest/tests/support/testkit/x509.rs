@@ -37,6 +37,12 @@ impl Template {
         der::sequence(&[&tbs, &algorithm_identifier(algorithm), &der::bits(&signature)])
     }
 
+    /// All that decides what a signer makes of this.
+    pub fn to_be_issued(&self) -> Vec<u8> {
+        let [_, algorithm] = self.algorithms;
+        [algorithm.as_bytes(), &self.to_be_signed()].concat()
+    }
+
     /// Replaces an extension's value.
     pub fn set_extension(&mut self, oid: &'static str, value: Vec<u8>) {
         let extension = self.extensions.iter_mut().find(|extension| extension.oid == oid).unwrap();
