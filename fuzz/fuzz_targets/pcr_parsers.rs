@@ -3,6 +3,8 @@
 #![no_main]
 
 use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_STANDARD;
 use libfuzzer_sys::fuzz_target;
 use nsm_attest::{PcrIndex, PcrIndexOutOfRange, PcrValue, TrustAnchor, UnixTime, UserData};
@@ -125,14 +127,16 @@ fn is_sequence(data: &[u8]) -> bool {
     content.len() == len
 }
 
-/// The first certificate of a PEM text. RFC 7468 §3 counts the vertical tab as white space.
+/// The first certificate of a PEM text. RFC 7468 §3 counts the vertical tab as white space, and RFC 4648 §3.5 leaves it to
+/// a decoder what it makes of bits behind the last byte.
 fn certificate_of(pem: &[u8]) -> Option<Vec<u8>> {
     let mut lines = pem.split(|byte| matches!(byte, b'\n' | b'\r'));
     lines.find(|line| line.trim_ascii_end() == b"-----BEGIN CERTIFICATE-----")?;
     let body: Vec<_> = lines.take_while(|line| !line.starts_with(b"-----END CERTIFICATE-----")).collect();
     let body: Vec<u8> =
         body.concat().into_iter().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'\x0b').collect();
-    BASE64_STANDARD.decode(body).ok()
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&STANDARD, lenient).decode(body).ok()
 }
 
 fn displayed_time(millis: u64) {
