@@ -1,98 +1,182 @@
-//! [`Channel`]: one signed request to KMS, one reply. The client and the simulator's administrator both speak through it.
+//! [`Channel`]: signed requests to KMS and their replies. The client and the simulator's administrator speak through it.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
 use nsm_attest::{Clock, UnixTime};
-use rustls::pki_types::{DnsName, ServerName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::credentials::{Credentials, CredentialsCell};
+use crate::connections::Connections;
+use crate::credentials::{Credentials, CredentialsStore, ProvideCredentials};
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, MalformedReply, ServiceError, ServiceErrorCode, printable};
-use crate::sigv4::Unsigned;
+use crate::retry::{Retries, RetryPolicy};
+use crate::sigv4::{Payload, Signer};
+use crate::skew::ClockSkew;
 use crate::tls::{TlsRoots, client_config};
 use crate::transport::{Connector, Transport};
 
+/// What a [`Channel`] is made of.
+#[derive(Debug)]
+pub(crate) struct ChannelParts {
+    pub(crate) endpoint: Endpoint,
+    /// The region that requests are signed for.
+    pub(crate) region: String,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) roots: TlsRoots,
+    pub(crate) clock: Clock,
+    /// Credentials to begin with.
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) provider: Option<Arc<dyn ProvideCredentials>>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_connections: usize,
+    pub(crate) max_reply_len: usize,
+}
+
+/// The way to one endpoint. Clones are cheap and share everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
-    connector: Connector,
-    credentials: CredentialsCell,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connections: Connections,
+    credentials: CredentialsStore,
     clock: Clock,
-    region: String,
-    host: String,
+    skew: ClockSkew,
+    signer: Signer,
+    retries: Retries,
 }
 
 impl Channel {
-    pub(crate) fn new(
-        region: &str,
-        transport: Arc<dyn Transport>,
-        roots: &TlsRoots,
-        clock: Clock,
-        max_reply_len: usize,
-    ) -> Result<Self, rustls::Error> {
-        let host = host(region);
-        let name = DnsName::try_from(host.clone()).map_err(|_| rustls::Error::UnsupportedNameType)?;
-        let connector =
-            Connector::new(transport, client_config(roots, &clock)?, ServerName::DnsName(name), max_reply_len);
-        let credentials = CredentialsCell::default();
-        Ok(Self { connector, credentials, clock, region: region.to_owned(), host })
-    }
-
-    pub(crate) fn now(&self) -> UnixTime {
-        self.clock.now()
+    pub(crate) fn new(parts: ChannelParts) -> Result<Self, rustls::Error> {
+        let tls = client_config(&parts.roots, &parts.clock)?;
+        let name = parts.endpoint.server_name().clone();
+        let connector = Connector::new(parts.transport, tls, name, parts.max_reply_len);
+        let shared = Shared {
+            connections: Connections::new(connector, parts.max_connections),
+            credentials: CredentialsStore::new(parts.credentials, parts.provider, parts.clock.clone()),
+            clock: parts.clock,
+            skew: ClockSkew::default(),
+            signer: Signer::new(&parts.endpoint, &parts.region),
+            retries: Retries::new(parts.retry),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     pub(crate) fn set_credentials(&self, credentials: Credentials) {
-        self.credentials.set(credentials);
+        self.shared.credentials.set(credentials);
     }
 
     /// Whether the next call could sign, so that no work is done in vain.
     pub(crate) fn check_credentials(&self) -> Result<(), Error> {
-        self.credentials.current(self.now()).map(drop)
+        self.shared.credentials.check()
     }
 
     /// Calls `action` and reads its reply.
-    pub(crate) async fn call<R: DeserializeOwned>(&self, action: &str, request: &impl Serialize) -> Result<R, Error> {
-        let reply = self.exchange(action, request).await?;
+    pub(crate) async fn call<R: DeserializeOwned>(
+        &self,
+        action: &str,
+        request: &impl Serialize,
+        deadline: Deadline,
+    ) -> Result<R, Error> {
+        let reply = self.shared.exchange(action, request, deadline).await?;
         serde_json::from_slice(reply.body()).map_err(|_| Error::MalformedReply(MalformedReply::Json))
     }
 
     /// Calls an action whose successful reply has no content.
     #[cfg(feature = "sim")]
-    pub(crate) async fn call_for_nothing(&self, action: &str, request: &impl Serialize) -> Result<(), Error> {
-        let reply = self.exchange(action, request).await?;
+    pub(crate) async fn call_for_nothing(
+        &self,
+        action: &str,
+        request: &impl Serialize,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let reply = self.shared.exchange(action, request, deadline).await?;
         match reply.body().as_ref() {
             b"" | b"{}" => Ok(()),
             _ => Err(Error::MalformedReply(MalformedReply::Json)),
         }
     }
+}
 
-    async fn exchange(&self, action: &str, request: &impl Serialize) -> Result<Response<bytes::Bytes>, Error> {
-        let body = serde_json::to_vec(request).map_err(|error| Error::Signing(Box::new(error)))?;
-        let mut connection = self.connector.connect().await?;
-        // The signature's date is taken once the connection stands: a slow one must not make it stale.
-        let now = self.now();
-        let credentials = self.credentials.current(now)?;
-        let target = format!("TrentService.{action}");
-        let unsigned = Unsigned { host: &self.host, region: &self.region, target: &target, body };
-        let reply = connection.exchange(unsigned.sign(&credentials, now)?).await?;
+impl Shared {
+    async fn exchange(
+        &self,
+        action: &str,
+        request: &impl Serialize,
+        deadline: Deadline,
+    ) -> Result<Response<Bytes>, Error> {
+        let payload = Payload::new(action, request)?;
+        deadline.bound(self.persist(&payload, deadline)).await
+    }
+
+    /// Attempts until one succeeds, fails for good, or there may be no more.
+    async fn persist(&self, payload: &Payload, deadline: Deadline) -> Result<Response<Bytes>, Error> {
+        let mut attempts = self.retries.attempts();
+        let mut was_remedied = false;
+        loop {
+            let failed = match self.attempt(payload).await {
+                Ok(reply) => {
+                    attempts.succeeded();
+                    return Ok(reply);
+                }
+                Err(failed) => failed,
+            };
+            // What was wrong on this side and is put right is tried again at once, but not twice.
+            if failed.is_remedied && !was_remedied {
+                was_remedied = true;
+                continue;
+            }
+            let Some(wait) = attempts.retry_after(&failed.error, deadline) else { return Err(failed.error) };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(&self, payload: &Payload) -> Result<Response<Bytes>, Failed> {
+        let credentials = self.credentials.current().await?;
+        let slot = self.connections.slot().await?;
+        let mut signed_at = UnixTime::from_secs(0);
+        let exchange = self.connections.exchange(slot, || {
+            let now = self.clock.now();
+            credentials.check(now)?;
+            signed_at = self.skew.corrected(now);
+            self.signer.sign(payload, &credentials, signed_at)
+        });
+        let reply = self.retries.bound(exchange).await?;
         match reply.status() {
             StatusCode::OK => Ok(reply),
-            status if status.is_client_error() || status.is_server_error() => Err(service_error(&reply).into()),
-            status => Err(Error::MalformedReply(MalformedReply::Status { status: status.as_u16() })),
+            status if status.is_client_error() || status.is_server_error() => {
+                let error = service_error(&reply);
+                let is_remedied = (error.is_about_time()
+                    && self.skew.learn(reply.headers(), signed_at, self.clock.now()))
+                    || (error.code == ServiceErrorCode::ExpiredToken && self.credentials.reject(&credentials));
+                Err(Failed { error: error.into(), is_remedied })
+            }
+            status => Err(Error::MalformedReply(MalformedReply::Status { status: status.as_u16() }).into()),
         }
     }
 }
 
-/// The name of KMS in a region.
-pub(crate) fn host(region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("kms.{region}.{suffix}")
+/// An attempt that gave no result.
+struct Failed {
+    error: Error,
+    /// The cause was on this side and is removed.
+    is_remedied: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, is_remedied: false }
+    }
 }
 
 /// Reads what can be read of an error reply. Its absence is itself an answer: KMS is silent about some refusals.
-fn service_error(reply: &Response<bytes::Bytes>) -> ServiceError {
+fn service_error(reply: &Response<Bytes>) -> ServiceError {
     let body: ErrorBody = serde_json::from_slice(reply.body()).unwrap_or_default();
     let header = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let name = body.exception.as_deref().or_else(|| header("x-amzn-errortype")).unwrap_or_default();
@@ -103,6 +187,7 @@ fn service_error(reply: &Response<bytes::Bytes>) -> ServiceError {
         message: printable(&body.message.or(body.message_capital).unwrap_or_default(), MAX_MESSAGE_LEN),
         request_id: header("x-amzn-requestid").map(|id| printable(id, MAX_REQUEST_ID_LEN)),
         status: reply.status().as_u16(),
+        image: None,
     }
 }
 
@@ -117,17 +202,18 @@ struct ErrorBody {
 
 const MAX_MESSAGE_LEN: usize = 1024;
 const MAX_REQUEST_ID_LEN: usize = 64;
+pub(crate) const DEFAULT_MAX_CONNECTIONS: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reply(body: &'static str, error_type: Option<&str>) -> Response<bytes::Bytes> {
+    fn reply(body: &'static str, error_type: Option<&str>) -> Response<Bytes> {
         let mut builder = Response::builder().status(400).header("x-amzn-requestid", "7f3c");
         if let Some(name) = error_type {
             builder = builder.header("x-amzn-errortype", name);
         }
-        builder.body(bytes::Bytes::from_static(body.as_bytes())).unwrap()
+        builder.body(Bytes::from_static(body.as_bytes())).unwrap()
     }
 
     #[test]
@@ -151,12 +237,5 @@ mod tests {
             assert_eq!(error.code(), &ServiceErrorCode::Unnamed);
             assert!(error.to_string().contains("attestation document"), "{error}");
         }
-    }
-
-    #[test]
-    fn names_the_host_of_each_partition() {
-        assert_eq!(host("eu-west-1"), "kms.eu-west-1.amazonaws.com");
-        assert_eq!(host("us-gov-west-1"), "kms.us-gov-west-1.amazonaws.com");
-        assert_eq!(host("cn-north-1"), "kms.cn-north-1.amazonaws.com.cn");
     }
 }

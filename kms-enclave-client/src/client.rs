@@ -8,11 +8,14 @@ use std::time::Duration;
 use nsm_attest::{AttestationRequest, Clock, Nsm, Purpose, UserData};
 use tokio::sync::Semaphore;
 
-use crate::channel::Channel;
-use crate::credentials::Credentials;
+use crate::channel::{Channel, ChannelParts, DEFAULT_MAX_CONNECTIONS};
+use crate::credentials::{Credentials, ProvideCredentials};
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, LocalFailure};
 use crate::key_arn::{KeyArn, is_region};
 use crate::recipient::RecipientKeyPair;
+use crate::retry::RetryPolicy;
 use crate::tls::TlsRoots;
 use crate::transport::Transport;
 
@@ -56,9 +59,13 @@ impl KmsClient {
         if self.permitted_keys.contains(key) { Ok(()) } else { Err(Error::KeyNotPermitted { key: key.clone() }) }
     }
 
-    pub(crate) async fn within_deadline<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let deadline = self.deadline;
-        tokio::time::timeout(deadline, call).await.unwrap_or(Err(Error::DeadlineExceeded { deadline }))
+    /// Does what a call consists of, under the deadline that begins now.
+    pub(crate) async fn within_deadline<T, F>(&self, call: impl FnOnce(Deadline) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let deadline = Deadline::after(self.deadline);
+        deadline.bound(call(deadline)).await
     }
 
     /// A fresh key pair and a document over it. Both block, so they run on a blocking thread.
@@ -100,7 +107,11 @@ pub struct KmsClientBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Clock>,
     tls_roots: TlsRoots,
+    endpoint: Option<Endpoint>,
     credentials: Option<Credentials>,
+    credentials_provider: Option<Arc<dyn ProvideCredentials>>,
+    retry: RetryPolicy,
+    max_connections: Option<usize>,
     deadline: Option<Duration>,
     max_reply_len: Option<usize>,
 }
@@ -148,7 +159,34 @@ impl KmsClientBuilder {
         self
     }
 
-    /// How long a call may take altogether: attestation, connecting, TLS, request and reply. 10 seconds by default.
+    /// What gives the client its credentials when those it has are about to end, or it has none.
+    pub fn credentials_provider(mut self, provider: Arc<dyn ProvideCredentials>) -> Self {
+        self.credentials_provider = Some(provider);
+        self
+    }
+
+    /// Another endpoint than the public one of the region.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// How failed attempts are repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How many connections there are at most; further calls wait, within their deadline. 16 by default, at least one.
+    ///
+    /// Connections are kept for the next calls, for 20 seconds.
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.max_connections = Some(max);
+        self
+    }
+
+    /// How long a call may take altogether: attestation, connecting, TLS, request, reply, and whatever is repeated of
+    /// these. 10 seconds by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -182,12 +220,26 @@ impl KmsClientBuilder {
         let nsm = self.nsm.ok_or(BuildError::Missing { what: "NSM" })?;
         let transport = self.transport.ok_or(BuildError::Missing { what: "transport" })?;
         let clock = self.clock.ok_or(BuildError::Missing { what: "clock" })?;
-        let max_reply_len = self.max_reply_len.unwrap_or(DEFAULT_MAX_REPLY_LEN);
-        let channel = Channel::new(&region, transport, &self.tls_roots, clock, max_reply_len)
-            .map_err(|error| BuildError::Tls(Box::new(error)))?;
-        if let Some(credentials) = self.credentials {
-            channel.set_credentials(credentials);
+        let endpoint = match self.endpoint {
+            Some(endpoint) => endpoint,
+            None => Endpoint::regional(&region).map_err(|_| BuildError::BadRegion)?,
+        };
+        if endpoint.region().is_some_and(|of_endpoint| of_endpoint != region) {
+            return Err(BuildError::EndpointInAnotherRegion { endpoint: endpoint.authority().to_owned(), region });
         }
+        let channel = Channel::new(ChannelParts {
+            endpoint,
+            region,
+            transport,
+            roots: self.tls_roots,
+            clock,
+            credentials: self.credentials,
+            provider: self.credentials_provider,
+            retry: self.retry,
+            max_connections: self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+            max_reply_len: self.max_reply_len.unwrap_or(DEFAULT_MAX_REPLY_LEN),
+        })
+        .map_err(|error| BuildError::Tls(Box::new(error)))?;
         Ok(KmsClient {
             channel,
             nsm,
@@ -205,6 +257,14 @@ pub enum BuildError {
     /// The region does not look like one.
     #[error("the region must look like `eu-west-1`")]
     BadRegion,
+    /// The endpoint belongs to another region than the client's.
+    #[error("endpoint {endpoint} is not in region {region}")]
+    EndpointInAnotherRegion {
+        /// The endpoint.
+        endpoint: String,
+        /// The client's region.
+        region: String,
+    },
     /// A permitted key lies in another region than the client calls.
     #[error("key {key} is not in region {region}")]
     KeyInAnotherRegion {

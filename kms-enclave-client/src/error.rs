@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use nsm_attest::{NsmError, UnixTime};
+use nsm_attest::{NsmError, PcrValue, UnixTime};
 
 use crate::cms::{DecryptError, MalformedCms};
 use crate::key_arn::KeyArn;
@@ -28,6 +29,13 @@ pub enum Error {
         max: usize,
     },
 
+    /// An attempt took longer than the retry policy lets one take, and there was no other.
+    #[error("an attempt to reach KMS took longer than {timeout:?}")]
+    AttemptTimedOut {
+        /// What the policy allows an attempt.
+        timeout: Duration,
+    },
+
     /// The transport could not connect.
     #[error("cannot reach KMS")]
     Connect(#[source] io::Error),
@@ -44,6 +52,10 @@ pub enum Error {
     /// No credentials were set.
     #[error("no credentials are set")]
     CredentialsMissing,
+
+    /// The provider gave no credentials, and there are none that still hold.
+    #[error("the provider gave no credentials")]
+    CredentialsUnavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     /// The call, from attestation to the last byte of the reply, took longer than its deadline.
     #[error("KMS gave no complete reply within {deadline:?}")]
@@ -124,6 +136,44 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+impl Error {
+    /// Whether the same call may succeed a little later: KMS is overloaded or ails, or a connection was lost.
+    ///
+    /// The client has then repeated the call as often as its [`RetryPolicy`](crate::RetryPolicy), its deadline and its
+    /// bucket of tokens let it. Refusals, certificates that do not fit and malformed replies are not transient.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::AttemptTimedOut { .. } | Self::Connect(_) => true,
+            Self::Http(source) => source.downcast_ref().is_some_and(is_connection_loss),
+            Self::Service(error) => error.is_transient(),
+            // What rustls finds wrong stays wrong; without its verdict, the stream broke.
+            Self::Tls { source, .. } => !source.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+            _ => false,
+        }
+    }
+
+    /// Says whose call it was that KMS refused.
+    #[expect(dead_code, reason = "the actions call it")]
+    pub(crate) fn with_image(self, image: PcrValue) -> Self {
+        match self {
+            Self::Service(error) => Self::Service(ServiceError { image: Some(Box::new(image)), ..error }),
+            other => other,
+        }
+    }
+}
+
+/// Whether the stream ended, and not what was said on it was wrong.
+fn is_connection_loss(error: &hyper::Error) -> bool {
+    use std::error::Error as _;
+
+    let is_malformed = error.source().and_then(|source| source.downcast_ref::<io::Error>()).is_some_and(|source| {
+        // hyper's decoder of chunked bodies says so.
+        matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    });
+    !(is_malformed || error.is_parse() || error.is_user())
 }
 
 /// A local resource that failed.
@@ -229,6 +279,8 @@ pub struct ServiceError {
     pub(crate) message: String,
     pub(crate) request_id: Option<String>,
     pub(crate) status: u16,
+    /// Boxed, so that the error of every call is not made larger by that of a few.
+    pub(crate) image: Option<Box<PcrValue>>,
 }
 
 impl ServiceError {
@@ -254,6 +306,28 @@ impl ServiceError {
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
+    }
+
+    /// PCR0 in the attestation document of the call, if it had one.
+    #[must_use]
+    pub fn image(&self) -> Option<PcrValue> {
+        self.image.as_deref().copied()
+    }
+
+    fn is_transient(&self) -> bool {
+        use ServiceErrorCode::{DependencyTimeout, KeyUnavailable, KmsInternal, Throttling};
+
+        let is_named = matches!(self.code, Throttling | KmsInternal | DependencyTimeout | KeyUnavailable);
+        is_named || self.status == 429 || self.status >= 500
+    }
+
+    /// Whether KMS finds the signature's date out of time.
+    pub(crate) fn is_about_time(&self) -> bool {
+        match self.code {
+            ServiceErrorCode::RequestExpired | ServiceErrorCode::RequestTimeTooSkewed => true,
+            ServiceErrorCode::InvalidSignature => TIME_MESSAGES.iter().any(|start| self.message.starts_with(start)),
+            _ => false,
+        }
     }
 
     /// What to check, for the errors whose own message does not say it.
@@ -319,6 +393,8 @@ macro_rules! service_error_codes {
 service_error_codes! {
     /// No policy allows the call, or one denies it.
     AccessDenied = "AccessDeniedException",
+    /// Something that KMS depends on took too long.
+    DependencyTimeout = "DependencyTimeoutException",
     /// The key is disabled.
     Disabled = "DisabledException",
     /// The session token's time is over.
@@ -347,6 +423,10 @@ service_error_codes! {
     MissingAuthenticationToken = "MissingAuthenticationTokenException",
     /// There is no such key.
     NotFound = "NotFoundException",
+    /// The signature's date is too long ago.
+    RequestExpired = "RequestExpired",
+    /// The signature's date is too far from KMS's time.
+    RequestTimeTooSkewed = "RequestTimeTooSkewed",
     /// The request is not well-formed.
     Serialization = "SerializationException",
     /// Too many requests.
@@ -396,6 +476,9 @@ impl fmt::Display for ServiceErrorCode {
     }
 }
 
+/// How KMS words it that a signature's date is too far from its own time.
+const TIME_MESSAGES: [&str; 2] = ["Signature expired", "Signature not yet current"];
+
 /// `text` cut to `max` characters, with control characters replaced: what a hostile peer says may end in a log.
 pub(crate) fn printable(text: &str, max: usize) -> String {
     text.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -412,6 +495,7 @@ mod tests {
             message: "no".into(),
             request_id: Some("8a1b".into()),
             status: 400,
+            image: None,
         };
         let text = error.to_string();
         for part in ["AccessDeniedException", "HTTP 400", ": no", "[request 8a1b]", "ImageSha384"] {

@@ -82,7 +82,7 @@ impl Transport for TcpTransport {
     }
 }
 
-/// Opens connections to one endpoint. A pool of kept-alive [`Connection`]s would sit between this and its user.
+/// Opens connections to one endpoint.
 #[derive(Clone)]
 pub(crate) struct Connector {
     transport: Arc<dyn Transport>,
@@ -140,9 +140,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Sends one request and reads its whole reply, up to the limit.
-    pub(crate) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
-        let (head, body) = self.sender.send_request(request).await.map_err(http_failure)?.into_parts();
+    /// Waits until the exchange before is over; `false` if the connection is.
+    pub(crate) async fn is_ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// Sends one request and waits for its reply to begin.
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+        self.sender.send_request(request).await.map_err(http_failure)
+    }
+
+    /// Reads the whole reply, up to the limit.
+    pub(crate) async fn read(&mut self, reply: Response<Incoming>) -> Result<Response<Bytes>, Error> {
+        let (head, body) = reply.into_parts();
         let body = read_body(body, self.max_reply_len).await?;
         Ok(Response::from_parts(head, body))
     }

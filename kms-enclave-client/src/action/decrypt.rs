@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{EncryptionContext, Recipient, RecipientReply, check_ciphertext_blob, check_encryption_context, to_base64};
 use crate::client::KmsClient;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::key_arn::KeyArn;
 use crate::plaintext::Plaintext;
@@ -51,10 +52,10 @@ impl KmsClient {
         self.check_permitted(request.key)?;
         check_ciphertext_blob(request.ciphertext_blob)?;
         check_encryption_context(&request.encryption_context)?;
-        self.within_deadline(self.attested_decrypt(&request)).await
+        self.within_deadline(|deadline| self.attested_decrypt(&request, deadline)).await
     }
 
-    async fn attested_decrypt(&self, request: &DecryptRequest<'_>) -> Result<Decrypted, Error> {
+    async fn attested_decrypt(&self, request: &DecryptRequest<'_>, deadline: Deadline) -> Result<Decrypted, Error> {
         let (pair, document) = self.recipient().await?;
         let body = Body {
             key_id: request.key.as_str(),
@@ -62,7 +63,7 @@ impl KmsClient {
             encryption_context: &request.encryption_context,
             recipient: Some(Recipient::new(&document)),
         };
-        let mut reply: RecipientReply = self.channel().call("Decrypt", &body).await?;
+        let mut reply: RecipientReply = self.channel().call("Decrypt", &body, deadline).await?;
         let plaintext = reply.open(request.key, &pair, None)?;
         Ok(Decrypted { key_arn: request.key.clone(), plaintext })
     }

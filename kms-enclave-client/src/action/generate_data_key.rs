@@ -6,6 +6,7 @@ use super::{
     EncryptionContext, MAX_CIPHERTEXT_BLOB_LEN, Recipient, RecipientReply, check_encryption_context, from_base64,
 };
 use crate::client::KmsClient;
+use crate::deadline::Deadline;
 use crate::error::{Error, MalformedReply};
 use crate::key_arn::KeyArn;
 use crate::plaintext::Plaintext;
@@ -52,10 +53,14 @@ impl KmsClient {
     pub async fn generate_data_key(&self, request: GenerateDataKeyRequest<'_>) -> Result<DataKey, Error> {
         self.check_permitted(request.key)?;
         check_encryption_context(&request.encryption_context)?;
-        self.within_deadline(self.attested_generate_data_key(&request)).await
+        self.within_deadline(|deadline| self.attested_generate_data_key(&request, deadline)).await
     }
 
-    async fn attested_generate_data_key(&self, request: &GenerateDataKeyRequest<'_>) -> Result<DataKey, Error> {
+    async fn attested_generate_data_key(
+        &self,
+        request: &GenerateDataKeyRequest<'_>,
+        deadline: Deadline,
+    ) -> Result<DataKey, Error> {
         let (pair, document) = self.recipient().await?;
         let body = Body {
             key_id: request.key.as_str(),
@@ -63,7 +68,7 @@ impl KmsClient {
             encryption_context: &request.encryption_context,
             recipient: Some(Recipient::new(&document)),
         };
-        let mut reply: RecipientReply = self.channel().call("GenerateDataKey", &body).await?;
+        let mut reply: RecipientReply = self.channel().call("GenerateDataKey", &body, deadline).await?;
         let ciphertext_blob = ciphertext_blob(reply.ciphertext_blob.as_deref())?;
         let plaintext = reply.open(request.key, &pair, Some(DATA_KEY_LEN))?;
         Ok(DataKey { key_arn: request.key.clone(), plaintext, ciphertext_blob })

@@ -1,6 +1,5 @@
 //! [`AdminClient`]: the key administrator's side, outside any enclave.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +11,15 @@ use crate::action::{
     DataKey, EncryptionContext, check_ciphertext_blob, check_encryption_context, decrypt, from_base64,
     generate_data_key, to_base64,
 };
-use crate::channel::Channel;
+use crate::channel::{Channel, ChannelParts, DEFAULT_MAX_CONNECTIONS};
 use crate::client::BuildError;
 use crate::credentials::Credentials;
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, MalformedReply, RequestLimit};
-use crate::key_arn::{KeyArn, is_region};
+use crate::key_arn::KeyArn;
 use crate::plaintext::Plaintext;
+use crate::retry::RetryPolicy;
 use crate::sim::policy::MAX_POLICY_LEN;
 use crate::tls::TlsRoots;
 use crate::transport::Transport;
@@ -42,12 +44,19 @@ impl AdminClient {
         clock: Clock,
         credentials: Credentials,
     ) -> Result<Self, BuildError> {
-        if !is_region(region) {
-            return Err(BuildError::BadRegion);
-        }
-        let channel = Channel::new(region, transport, tls_roots, clock, MAX_REPLY_LEN)
-            .map_err(|error| BuildError::Tls(Box::new(error)))?;
-        channel.set_credentials(credentials);
+        let channel = Channel::new(ChannelParts {
+            endpoint: Endpoint::regional(region).map_err(|_| BuildError::BadRegion)?,
+            region: region.to_owned(),
+            transport,
+            roots: tls_roots.clone(),
+            clock,
+            credentials: Some(credentials),
+            provider: None,
+            retry: RetryPolicy::default(),
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            max_reply_len: MAX_REPLY_LEN,
+        })
+        .map_err(|error| BuildError::Tls(Box::new(error)))?;
         Ok(Self { channel })
     }
 
@@ -63,7 +72,7 @@ impl AdminClient {
             key_usage: &'static str,
         }
         let body = Body { key_spec: "SYMMETRIC_DEFAULT", key_usage: "ENCRYPT_DECRYPT" };
-        let reply: MetadataReply = within_deadline(self.channel.call("CreateKey", &body)).await?;
+        let reply: MetadataReply = self.channel.call("CreateKey", &body, Deadline::after(DEADLINE)).await?;
         Ok(reply.key_metadata.arn)
     }
 
@@ -73,7 +82,7 @@ impl AdminClient {
     /// As KMS answers, or as the exchange fails.
     pub async fn describe_key(&self, key: &KeyArn) -> Result<KeyDescription, Error> {
         let body = KeyBody { key_id: key.as_str() };
-        let reply: MetadataReply = within_deadline(self.channel.call("DescribeKey", &body)).await?;
+        let reply: MetadataReply = self.channel.call("DescribeKey", &body, Deadline::after(DEADLINE)).await?;
         let Metadata { arn, enabled, key_state } = reply.key_metadata;
         Ok(KeyDescription { key_arn: arn, enabled, key_state })
     }
@@ -95,7 +104,7 @@ impl AdminClient {
             return Err(Error::Request(RequestLimit::Policy { len: policy.len() }));
         }
         let body = Body { key_id: key.as_str(), policy, policy_name: "default" };
-        within_deadline(self.channel.call_for_nothing("PutKeyPolicy", &body)).await
+        self.channel.call_for_nothing("PutKeyPolicy", &body, Deadline::after(DEADLINE)).await
     }
 
     /// Reads a key's policy.
@@ -109,7 +118,7 @@ impl AdminClient {
             policy: String,
         }
         let body = KeyBody { key_id: key.as_str() };
-        let reply: Reply = within_deadline(self.channel.call("GetKeyPolicy", &body)).await?;
+        let reply: Reply = self.channel.call("GetKeyPolicy", &body, Deadline::after(DEADLINE)).await?;
         Ok(reply.policy)
     }
 
@@ -131,7 +140,7 @@ impl AdminClient {
         }
         let plaintext = Zeroizing::new(to_base64(plaintext));
         let body = Body { key_id: key.as_str(), plaintext: &plaintext, encryption_context: context };
-        let reply: PlainReply = within_deadline(self.channel.call("Encrypt", &body)).await?;
+        let reply: PlainReply = self.channel.call("Encrypt", &body, Deadline::after(DEADLINE)).await?;
         generate_data_key::ciphertext_blob(reply.ciphertext_blob.as_deref())
     }
 
@@ -153,7 +162,7 @@ impl AdminClient {
             encryption_context: context,
             recipient: None,
         };
-        let reply: PlainReply = within_deadline(self.channel.call("Decrypt", &body)).await?;
+        let reply: PlainReply = self.channel.call("Decrypt", &body, Deadline::after(DEADLINE)).await?;
         reply.plaintext()
     }
 
@@ -173,7 +182,7 @@ impl AdminClient {
             encryption_context: context,
             recipient: None,
         };
-        let reply: PlainReply = within_deadline(self.channel.call("GenerateDataKey", &body)).await?;
+        let reply: PlainReply = self.channel.call("GenerateDataKey", &body, Deadline::after(DEADLINE)).await?;
         let ciphertext_blob = generate_data_key::ciphertext_blob(reply.ciphertext_blob.as_deref())?;
         Ok(DataKey { key_arn: key.clone(), plaintext: reply.plaintext()?, ciphertext_blob })
     }
@@ -189,10 +198,6 @@ pub struct KeyDescription {
     pub enabled: bool,
     /// Its state, as KMS spells it: `Enabled`, `PendingDeletion` and so on.
     pub key_state: String,
-}
-
-async fn within_deadline<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(Error::DeadlineExceeded { deadline: DEADLINE }))
 }
 
 #[derive(Serialize)]

@@ -23,8 +23,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::channel::host;
 use crate::credentials::Credentials;
+use crate::endpoint::regional_host;
 use crate::key_arn::is_region;
 use crate::sigv4::CONTENT_TYPE;
 use crate::sim::action::Service;
@@ -186,7 +186,7 @@ impl KmsSimulatorBuilder {
             registered: registered.into(),
             keys: Mutex::new(Keys::default()),
         };
-        let (tls, tls_root_der) = tls_identity(&host(&service.region))?;
+        let (tls, tls_root_der) = tls_identity(&regional_host(&service.region))?;
         let listener = TcpListener::bind(self.listen).await.map_err(StartError::Bind)?;
         let local_addr = listener.local_addr().map_err(StartError::Bind)?;
         let (stop, stopped) = oneshot::channel();
@@ -368,7 +368,7 @@ async fn perform(
     }
     let (head, body) = request.into_parts();
     let body = read_body(body, read_timeout).await?;
-    let host = host(&service.region);
+    let host = regional_host(&service.region);
     let request = Request::from_parts(head, body);
     let now = service.clock.now();
     let (caller, headers, body) = authenticate(request, &service.registered, &service.region, &host, now).await?;

@@ -1,12 +1,16 @@
-//! [`Credentials`]: AWS keys with an expiry, never printed.
+//! [`Credentials`]: AWS keys with an expiry, never printed; [`ProvideCredentials`]: where fresh ones come from.
+
+mod store;
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::mem;
 
 use nsm_attest::UnixTime;
 use zeroize::Zeroizing;
 
+pub(crate) use self::store::CredentialsStore;
 use crate::error::Error;
+use crate::transport::BoxFuture;
 
 /// AWS credentials: an access key, its secret, and for temporary ones the session token and the time they end.
 ///
@@ -27,9 +31,8 @@ use crate::error::Error;
 /// ```
 #[derive(Clone)]
 pub struct Credentials {
-    access_key_id: Zeroizing<String>,
-    secret_access_key: Zeroizing<String>,
-    session_token: Option<Zeroizing<String>>,
+    /// In the form that the signer takes. They are shared by all clones and wiped with the last one.
+    parts: aws_credential_types::Credentials,
     expires_at: Option<UnixTime>,
 }
 
@@ -44,9 +47,10 @@ impl Credentials {
         session_token: Option<String>,
         expires_at: Option<UnixTime>,
     ) -> Result<Self, CredentialsError> {
-        let access_key_id = Zeroizing::new(access_key_id.into());
-        let secret_access_key = Zeroizing::new(secret_access_key.into());
-        let session_token = session_token.map(Zeroizing::new);
+        // Wiped also if they are refused.
+        let mut access_key_id = Zeroizing::new(access_key_id.into());
+        let mut secret_access_key = Zeroizing::new(secret_access_key.into());
+        let mut session_token = Zeroizing::new(session_token);
         let is_word = access_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !(16..=MAX_ACCESS_KEY_ID_LEN).contains(&access_key_id.len()) || !is_word {
             return Err(CredentialsError::BadAccessKeyId);
@@ -57,13 +61,20 @@ impl Credentials {
         if session_token.as_ref().is_some_and(|token| !is_graphic(token, MAX_SESSION_TOKEN_LEN)) {
             return Err(CredentialsError::BadSessionToken);
         }
-        Ok(Self { access_key_id, secret_access_key, session_token, expires_at })
+        let parts = aws_credential_types::Credentials::new(
+            mem::take(&mut *access_key_id),
+            mem::take(&mut *secret_access_key),
+            session_token.take(),
+            None,
+            "kms-enclave-client",
+        );
+        Ok(Self { parts, expires_at })
     }
 
     /// The access key id: an identifier, not a secret, and still not for logs.
     #[must_use]
     pub fn access_key_id(&self) -> &str {
-        &self.access_key_id
+        self.parts.access_key_id()
     }
 
     /// The secret access key.
@@ -72,7 +83,7 @@ impl Credentials {
     /// Whoever has it signs as this principal until it expires.
     #[must_use]
     pub fn secret_access_key(&self) -> &str {
-        &self.secret_access_key
+        self.parts.secret_access_key()
     }
 
     /// The session token of temporary credentials.
@@ -81,13 +92,25 @@ impl Credentials {
     /// Part of the credentials: keep it as private as the secret.
     #[must_use]
     pub fn session_token(&self) -> Option<&str> {
-        self.session_token.as_ref().map(|token| token.as_str())
+        self.parts.session_token()
     }
 
     /// When temporary credentials end.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
+    }
+
+    pub(crate) fn parts(&self) -> &aws_credential_types::Credentials {
+        &self.parts
+    }
+
+    /// Refuses credentials that have ended.
+    pub(crate) fn check(&self, now: UnixTime) -> Result<(), Error> {
+        match self.expires_at {
+            Some(expired_at) if expired_at <= now => Err(Error::CredentialsExpired { expired_at, now }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -112,28 +135,36 @@ pub enum CredentialsError {
     BadSessionToken,
 }
 
-/// The credentials that the next request signs with, shared by all clones of a client.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CredentialsCell {
-    current: Arc<RwLock<Option<Arc<Credentials>>>>,
+/// Gives a client its credentials, first and fresh ones.
+///
+/// Within five minutes of their expiry the client asks for the next ones in the background, while calls go on with those
+/// it has; calls wait only if it has none that still hold. It asks once for all calls that wait.
+///
+/// ```
+/// use kms_enclave_client::{BoxFuture, Credentials, ProvideCredentials};
+///
+/// /// Asks the parent, which asks the instance metadata service.
+/// #[derive(Debug)]
+/// struct Parent;
+///
+/// # async fn ask_parent() -> std::io::Result<(String, String, String)> { Err(std::io::ErrorKind::NotConnected.into()) }
+/// impl ProvideCredentials for Parent {
+///     fn provide(&self) -> BoxFuture<'_, Result<Credentials, Box<dyn std::error::Error + Send + Sync>>> {
+///         Box::pin(async {
+///             let (id, secret, token) = ask_parent().await?;
+///             Ok(Credentials::new(id, secret, Some(token), None)?)
+///         })
+///     }
+/// }
+/// ```
+pub trait ProvideCredentials: fmt::Debug + Send + Sync {
+    /// Obtains credentials. The future is dropped if it takes more than 30 seconds.
+    ///
+    /// The error ends in [`Error::CredentialsUnavailable`], and from there in logs: it must not tell secrets.
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
-impl CredentialsCell {
-    pub(crate) fn set(&self, credentials: Credentials) {
-        // A panic while the lock is held cannot leave a half-written `Arc` behind: the value is always whole.
-        *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(credentials));
-    }
-
-    /// The credentials, if there are any and they are still good at `now`.
-    pub(crate) fn current(&self, now: UnixTime) -> Result<Arc<Credentials>, Error> {
-        let current = self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let credentials = current.clone().ok_or(Error::CredentialsMissing)?;
-        match credentials.expires_at {
-            Some(expired_at) if expired_at <= now => Err(Error::CredentialsExpired { expired_at, now }),
-            _ => Ok(credentials),
-        }
-    }
-}
+const _: Option<&dyn ProvideCredentials> = None; // stops compiling if object safety is lost
 
 fn is_graphic(text: &str, max_len: usize) -> bool {
     (1..=max_len).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -154,9 +185,7 @@ mod tests {
     #[test]
     fn debug_shows_no_part() {
         let credentials = Credentials::new(ID, SECRET, Some("FakeSessionToken".into()), None).unwrap();
-        let cell = CredentialsCell::default();
-        cell.set(credentials.clone());
-        let text = format!("{credentials:?} {credentials:#?} {cell:?}");
+        let text = format!("{credentials:?} {credentials:#?}");
         for part in [ID, SECRET, "FakeSessionToken"] {
             assert!(!text.contains(part), "{text}");
         }
@@ -175,12 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_knows_missing_and_expired() {
-        let cell = CredentialsCell::default();
-        let now = UnixTime::from_secs(1000);
-        assert!(matches!(cell.current(now), Err(Error::CredentialsMissing)));
-        cell.set(Credentials::new(ID, SECRET, None, Some(UnixTime::from_secs(1001))).unwrap());
-        assert!(cell.current(now).is_ok());
-        assert!(matches!(cell.current(UnixTime::from_secs(1001)), Err(Error::CredentialsExpired { .. })));
+    fn credentials_end_at_their_expiry() {
+        let ending = Credentials::new(ID, SECRET, None, Some(UnixTime::from_secs(1001))).unwrap();
+        assert!(ending.check(UnixTime::from_secs(1000)).is_ok());
+        assert!(matches!(ending.check(UnixTime::from_secs(1001)), Err(Error::CredentialsExpired { .. })));
+        assert!(Credentials::new(ID, SECRET, None, None).unwrap().check(UnixTime::from_secs(u64::MAX / 1000)).is_ok());
     }
 }
