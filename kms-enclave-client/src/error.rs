@@ -9,6 +9,7 @@ use nsm_attest::{NsmError, PcrValue, UnixTime};
 
 use crate::cms::{DecryptError, MalformedCms};
 use crate::key_arn::KeyArn;
+use crate::service_error::ServiceError;
 
 /// Why a call to KMS gave no result.
 ///
@@ -155,11 +156,11 @@ impl Error {
         }
     }
 
-    /// Says whose call it was that KMS refused.
+    /// Tells a refusal of KMS which image it is about.
     #[expect(dead_code, reason = "the actions call it")]
     pub(crate) fn with_image(self, image: PcrValue) -> Self {
         match self {
-            Self::Service(error) => Self::Service(ServiceError { image: Some(Box::new(image)), ..error }),
+            Self::Service(error) => Self::Service(error.with_image(image)),
             other => other,
         }
     }
@@ -272,213 +273,6 @@ impl fmt::Display for RequestLimit {
     }
 }
 
-/// An error that KMS answered with: its exception name, message and request id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceError {
-    pub(crate) code: ServiceErrorCode,
-    pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
-    pub(crate) status: u16,
-    /// Boxed, so that the error of every call is not made larger by that of a few.
-    pub(crate) image: Option<Box<PcrValue>>,
-}
-
-impl ServiceError {
-    /// The exception.
-    #[must_use]
-    pub fn code(&self) -> &ServiceErrorCode {
-        &self.code
-    }
-
-    /// What KMS said, cut to 1024 characters; control characters are replaced. Empty if it said nothing.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The request id, which AWS support asks for.
-    #[must_use]
-    pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// PCR0 in the attestation document of the call, if it had one.
-    #[must_use]
-    pub fn image(&self) -> Option<PcrValue> {
-        self.image.as_deref().copied()
-    }
-
-    fn is_transient(&self) -> bool {
-        use ServiceErrorCode::{DependencyTimeout, KeyUnavailable, KmsInternal, Throttling};
-
-        let is_named = matches!(self.code, Throttling | KmsInternal | DependencyTimeout | KeyUnavailable);
-        is_named || self.status == 429 || self.status >= 500
-    }
-
-    /// Whether KMS finds the signature's date out of time.
-    pub(crate) fn is_about_time(&self) -> bool {
-        match self.code {
-            ServiceErrorCode::RequestExpired | ServiceErrorCode::RequestTimeTooSkewed => true,
-            ServiceErrorCode::InvalidSignature => TIME_MESSAGES.iter().any(|start| self.message.starts_with(start)),
-            _ => false,
-        }
-    }
-
-    /// What to check, for the errors whose own message does not say it.
-    #[must_use]
-    pub fn advice(&self) -> Option<&'static str> {
-        self.code.advice()
-    }
-}
-
-impl fmt::Display for ServiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KMS answered {} (HTTP {})", self.code, self.status)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        if let Some(id) = &self.request_id {
-            write!(f, " [request {id}]")?;
-        }
-        if let Some(advice) = self.advice() {
-            write!(f, "; check: {advice}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ServiceError {}
-
-macro_rules! service_error_codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
-        /// The exceptions of KMS and of AWS request authentication.
-        #[non_exhaustive]
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum ServiceErrorCode {
-            $($(#[$doc])* $variant,)+
-            /// A name that this crate does not know, cut to 64 characters.
-            Other(String),
-            /// The reply names no exception: KMS answers so to some unusable attestation documents.
-            Unnamed,
-        }
-
-        impl ServiceErrorCode {
-            /// The exception's name as AWS spells it; empty if the reply named none.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $name,)+
-                    Self::Other(name) => name,
-                    Self::Unnamed => "",
-                }
-            }
-
-            pub(crate) fn from_name(name: &str) -> Self {
-                match name {
-                    $($name => Self::$variant,)+
-                    "" => Self::Unnamed,
-                    other => Self::Other(printable(other, 64)),
-                }
-            }
-        }
-    };
-}
-
-service_error_codes! {
-    /// No policy allows the call, or one denies it.
-    AccessDenied = "AccessDeniedException",
-    /// Something that KMS depends on took too long.
-    DependencyTimeout = "DependencyTimeoutException",
-    /// The key is disabled.
-    Disabled = "DisabledException",
-    /// The session token's time is over.
-    ExpiredToken = "ExpiredTokenException",
-    /// The signature lacks a part.
-    IncompleteSignature = "IncompleteSignature",
-    /// The ciphertext was made under another key than the one named.
-    IncorrectKey = "IncorrectKeyException",
-    /// The ciphertext is damaged, or the encryption context differs.
-    InvalidCiphertext = "InvalidCiphertextException",
-    /// The key cannot be used for this action.
-    InvalidKeyUsage = "InvalidKeyUsageException",
-    /// The request's signature or its date is wrong.
-    InvalidSignature = "InvalidSignatureException",
-    /// An internal failure of KMS.
-    KmsInternal = "KMSInternalException",
-    /// The key's state forbids the call.
-    KmsInvalidState = "KMSInvalidStateException",
-    /// The key is unavailable for now.
-    KeyUnavailable = "KeyUnavailableException",
-    /// A quota is used up.
-    LimitExceeded = "LimitExceededException",
-    /// The key policy is not one.
-    MalformedPolicyDocument = "MalformedPolicyDocumentException",
-    /// The request carries no signature.
-    MissingAuthenticationToken = "MissingAuthenticationTokenException",
-    /// There is no such key.
-    NotFound = "NotFoundException",
-    /// The signature's date is too long ago.
-    RequestExpired = "RequestExpired",
-    /// The signature's date is too far from KMS's time.
-    RequestTimeTooSkewed = "RequestTimeTooSkewed",
-    /// The request is not well-formed.
-    Serialization = "SerializationException",
-    /// Too many requests.
-    Throttling = "ThrottlingException",
-    /// There is no such action.
-    UnknownOperation = "UnknownOperationException",
-    /// The access key is not known.
-    UnrecognizedClient = "UnrecognizedClientException",
-    /// The action does not do this.
-    UnsupportedOperation = "UnsupportedOperationException",
-    /// A field has a value that it must not have.
-    Validation = "ValidationException",
-}
-
-impl ServiceErrorCode {
-    fn advice(&self) -> Option<&'static str> {
-        match self {
-            Self::AccessDenied => Some(
-                "the key policy's kms:RecipientAttestation:ImageSha384 or PCR values against this enclave's document (a \
-                 debug-mode enclave has all-zero PCRs), the principal the credentials belong to, the encryption context \
-                 conditions, and the region",
-            ),
-            Self::ExpiredToken | Self::UnrecognizedClient => {
-                Some("that the credentials handed to the enclave are fresh and belong to the account and partition")
-            }
-            Self::InvalidCiphertext => {
-                Some("that the encryption context is exactly the one used to encrypt, and the ciphertext is whole")
-            }
-            Self::InvalidSignature => {
-                Some("the enclave's clock (KMS accepts 15 minutes either way), the secret key, and the region")
-            }
-            Self::Unnamed | Self::Validation => Some(
-                "the attestation document: younger than five minutes by KMS's clock, from a real (not emulated) NSM, \
-                 with an RSA public key of 2048 to 4096 bits",
-            ),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for ServiceErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unnamed => "an unnamed error",
-            named => named.as_str(),
-        })
-    }
-}
-
-/// How KMS words it that a signature's date is too far from its own time.
-const TIME_MESSAGES: [&str; 2] = ["Signature expired", "Signature not yet current"];
-
 /// `text` cut to `max` characters, with control characters replaced: what a hostile peer says may end in a log.
 pub(crate) fn printable(text: &str, max: usize) -> String {
     text.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -487,30 +281,6 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_service_error_says_what_to_check() {
-        let error = ServiceError {
-            code: ServiceErrorCode::from_name("AccessDeniedException"),
-            message: "no".into(),
-            request_id: Some("8a1b".into()),
-            status: 400,
-            image: None,
-        };
-        let text = error.to_string();
-        for part in ["AccessDeniedException", "HTTP 400", ": no", "[request 8a1b]", "ImageSha384"] {
-            assert!(text.contains(part), "{text}");
-        }
-    }
-
-    #[test]
-    fn names_survive_the_round_trip() {
-        for name in ["AccessDeniedException", "KMSInvalidStateException", "SomethingNewException"] {
-            assert_eq!(ServiceErrorCode::from_name(name).as_str(), name);
-        }
-        assert_eq!(ServiceErrorCode::from_name("").to_string(), "an unnamed error");
-        assert!(ServiceErrorCode::from_name("").advice().is_some());
-    }
 
     #[test]
     fn what_a_peer_says_is_cut_and_cleaned() {
