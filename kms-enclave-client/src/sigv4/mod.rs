@@ -69,7 +69,7 @@ impl Signer {
             digest: &payload.digest,
             settings: settings(),
         };
-        let instructions = unsigned.sign(credentials, now)?;
+        let instructions = unsigned.sign(credentials.parts(), now)?;
         let mut request = Request::new(Full::new(payload.body.clone()));
         *request.method_mut() = Method::POST;
         request.headers_mut().extend(headers);
@@ -93,8 +93,12 @@ struct Unsigned<'a> {
 
 impl Unsigned<'_> {
     /// Gives the headers to add.
-    fn sign(self, credentials: &Credentials, now: UnixTime) -> Result<SigningInstructions, Error> {
-        let identity = credentials.parts().clone().into();
+    fn sign(
+        self,
+        credentials: &aws_credential_types::Credentials,
+        now: UnixTime,
+    ) -> Result<SigningInstructions, Error> {
+        let identity = credentials.clone().into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.region)
@@ -128,6 +132,11 @@ pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const TARGET: &str = "x-amz-target";
 /// An attestation document of 5 to 8 KB in base64, and the rest of a request.
 const BODY_CAPACITY: usize = 16 * 1024;
+
+#[cfg(test)]
+mod suite;
+#[cfg(all(test, feature = "sim"))]
+mod verified;
 
 #[cfg(test)]
 mod tests {
