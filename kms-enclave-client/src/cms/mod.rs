@@ -11,6 +11,8 @@
 //!     EncryptedContentInfo .. { data, aes256-CBC { iv }, [0] .. { OCTET STRING } } } }
 //! ```
 //!
+//! Any other BER spelling of the same is read too, DER among them: lengths definite (in up to four octets) or
+//! not, and strings in pieces or whole.
 //! Everything else is refused while parsing, by a [`MalformedCms`] that names the defect. AES-CBC carries no integrity
 //! check, so *after* parsing every failure is the same [`DecryptError`], made in one place and after the same work.
 

@@ -14,8 +14,9 @@ pub(super) fn enveloped_data(bytes: &[u8]) -> Result<EnvelopedData, MalformedCms
     if bytes.len() > EnvelopedData::MAX_LEN {
         return Err(MalformedCms::TooLong { len: bytes.len(), max: EnvelopedData::MAX_LEN });
     }
-    shape::check(bytes)?;
-    let info = ContentInfo::from_ber(bytes).map_err(|_| MalformedCms::Ber)?;
+    let der = shape::to_der(bytes)?;
+    // By the rules of BER all the same: those of DER would have the recipients sorted, by encoding them again and again.
+    let info = ContentInfo::from_ber(&der).map_err(|_| MalformedCms::Ber)?;
     if info.content_type != ENVELOPED_DATA {
         return Err(MalformedCms::ContentType);
     }

@@ -7,6 +7,7 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncr
 use zeroize::Zeroizing;
 
 use super::IV_LEN;
+use super::shape::definite;
 use crate::recipient::key_identifier;
 
 /// Envelopes `plaintext` for an RSA public key, byte-shaped like KMS: lengths are indefinite but in the recipient set,
@@ -49,18 +50,6 @@ pub(crate) fn envelope(identifier: &[u8], encrypted_key: &[u8], iv: &[u8; IV_LEN
     let content_info = indefinite(SEQUENCE, &[OID_DATA, &encryption, &encrypted]);
     let enveloped = indefinite(SEQUENCE, &[VERSION_2, &definite(SET, &[&recipient]), &content_info]);
     indefinite(SEQUENCE, &[OID_ENVELOPED_DATA, &indefinite(CONTEXT_0_CONSTRUCTED, &[&enveloped])])
-}
-
-pub(crate) fn definite(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let len: usize = parts.iter().map(|part| part.len()).sum();
-    let mut bytes = vec![tag];
-    match u16::try_from(len).expect("KMS envelopes at most 4096 bytes").to_be_bytes() {
-        [0, len] if len < 0x80 => bytes.push(len),
-        [0, len] => bytes.extend([0x81, len]),
-        [high, low] => bytes.extend([0x82, high, low]),
-    }
-    bytes.extend(parts.concat());
-    bytes
 }
 
 pub(crate) fn indefinite(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

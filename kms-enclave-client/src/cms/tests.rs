@@ -4,11 +4,15 @@ use std::sync::LazyLock;
 
 use super::seal::{
     CONTEXT_0, CONTEXT_0_CONSTRUCTED, OAEP_SHA256_PARAMETERS, OCTET_STRING, OID_AES_256_CBC, OID_DATA,
-    OID_ENVELOPED_DATA, OID_RSAES_OAEP, SEQUENCE, SET, VERSION_2, definite, encrypt_content, envelope, indefinite,
-    seal,
+    OID_ENVELOPED_DATA, OID_RSAES_OAEP, SEQUENCE, SET, VERSION_2, encrypt_content, envelope, indefinite, seal,
 };
+use super::shape::definite;
 use super::*;
 use crate::recipient::RecipientKeyPair;
+
+mod opaque;
+mod properties;
+mod tree;
 
 static PAIR: LazyLock<RecipientKeyPair> = LazyLock::new(|| RecipientKeyPair::generate().unwrap());
 
@@ -112,10 +116,15 @@ fn der_and_an_issuer_named_recipient_are_read_too() {
 
 #[test]
 fn content_in_several_octet_strings_is_joined() {
-    let pieces = [definite(OCTET_STRING, &[&[1; 16]]), definite(OCTET_STRING, &[&[2; 32]])].concat();
-    let parts = Parts { content: indefinite(CONTEXT_0_CONSTRUCTED, &[&pieces]), ..Parts::good() };
-    let data = EnvelopedData::from_bytes(&parts.ber()).unwrap();
-    assert_eq!(data.encrypted_content(), [[1; 16], [2; 16], [2; 16]].concat());
+    let [one, two] = [definite(OCTET_STRING, &[&[1; 16]]), definite(OCTET_STRING, &[&[2; 32]])];
+    // Pieces may themselves be in pieces.
+    let nested = definite(OCTET_STRING | 0x20, &[&two]);
+    for pieces in [[&*one, &two].concat(), [&*one, &nested].concat()] {
+        for content in [indefinite, definite].map(|element| element(CONTEXT_0_CONSTRUCTED, &[&pieces])) {
+            let data = EnvelopedData::from_bytes(&Parts { content, ..Parts::good() }.ber()).unwrap();
+            assert_eq!(data.encrypted_content(), [[1; 16], [2; 16], [2; 16]].concat());
+        }
+    }
 }
 
 #[test]
