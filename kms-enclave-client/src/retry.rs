@@ -182,3 +182,99 @@ fn full_jitter(ceiling: Duration) -> Duration {
 const RETRY_COST: u32 = 5;
 const RETRY_COST_AFTER_TIMEOUT: u32 = 10;
 const REFUND: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreachable() -> Error {
+        Error::Connect(std::io::ErrorKind::ConnectionRefused.into())
+    }
+
+    fn timed_out() -> Error {
+        Error::AttemptTimedOut { timeout: Duration::from_secs(5) }
+    }
+
+    fn longest(ceiling: Duration) -> Duration {
+        ceiling
+    }
+
+    fn none(_: Duration) -> Duration {
+        Duration::ZERO
+    }
+
+    fn minute() -> Deadline {
+        Deadline::after(Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn ceilings_double_up_to_the_longest_wait() {
+        let policy = RetryPolicy::default().max_attempts(9);
+        let retries = Retries::with_jitter(policy, longest);
+        let mut attempts = retries.attempts();
+        let waits: Vec<u128> =
+            std::iter::from_fn(|| attempts.retry_after(&timed_out(), minute())).map(|wait| wait.as_millis()).collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000]);
+    }
+
+    #[test]
+    fn no_policy_overflows() {
+        let policy = RetryPolicy::default().base_wait(Duration::MAX).max_wait(Duration::MAX);
+        assert_eq!(policy.ceiling(u32::MAX), Duration::MAX);
+        assert!(full_jitter(Duration::MAX) <= Duration::MAX);
+        assert_eq!(RetryPolicy::default().ceiling(u32::MAX), Duration::from_secs(2));
+        assert_eq!(RetryPolicy::default().max_attempts(0), RetryPolicy::default().max_attempts(1));
+    }
+
+    #[test]
+    fn jitter_is_spread_evenly_below_its_ceiling() {
+        let ceiling = Duration::from_millis(1000);
+        let mut tenths = [0_u32; 10];
+        let mut seconds = 0.0;
+        for _ in 0..10_000 {
+            let wait = full_jitter(ceiling);
+            assert!(wait <= ceiling);
+            seconds += wait.as_secs_f64();
+            tenths[usize::try_from(wait.as_millis() / 100).unwrap().min(9)] += 1;
+        }
+        // 1000 in each tenth, give or take 30; the mean is half a second, give or take 3 ms.
+        assert!(tenths.iter().all(|count| (800..1200).contains(count)), "{tenths:?}");
+        assert!((4800.0..5200.0).contains(&seconds), "{seconds}");
+        assert_eq!(full_jitter(Duration::ZERO), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn tokens_are_taken_and_given_back() {
+        let retries = Retries::with_jitter(RetryPolicy::default().tokens(16), none);
+        let left = || retries.tokens.load(Ordering::Relaxed);
+        let mut attempts = retries.attempts();
+        assert_eq!((attempts.retry_after(&timed_out(), minute()), left()), (Some(Duration::ZERO), 6));
+        assert_eq!((attempts.retry_after(&unreachable(), minute()), left()), (Some(Duration::ZERO), 1));
+        // There may be a fourth attempt, but it cannot be paid.
+        assert_eq!((attempts.retry_after(&unreachable(), minute()), left()), (None, 1));
+        // What its last retry took comes back, not what the others did.
+        attempts.succeeded();
+        assert_eq!(left(), 6);
+        let mut attempts = retries.attempts();
+        assert_eq!((attempts.retry_after(&timed_out(), minute()), left()), (None, 6));
+        // A call without retries gives one token, and the bucket does not overflow.
+        for filled in [7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16] {
+            retries.attempts().succeeded();
+            assert_eq!(left(), filled);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_for_a_retry_that_does_not_come() {
+        let retries = Retries::with_jitter(RetryPolicy::default(), longest);
+        let final_errors = [Error::CredentialsMissing, Error::MissingCiphertextForRecipient];
+        assert!(final_errors.iter().all(|error| retries.attempts().retry_after(error, minute()).is_none()));
+        let soon = Deadline::after(Duration::from_millis(50));
+        assert_eq!(retries.attempts().retry_after(&unreachable(), soon), None);
+        let only = Retries::new(RetryPolicy::none());
+        assert_eq!(only.attempts().retry_after(&unreachable(), minute()), None);
+        for retries in [retries, only] {
+            assert_eq!(retries.tokens.load(Ordering::Relaxed), 500);
+        }
+    }
+}

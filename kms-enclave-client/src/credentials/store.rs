@@ -81,8 +81,10 @@ impl CredentialsStore {
     pub(crate) fn reject(&self, used: &Arc<Credentials>) -> bool {
         let mut state = self.shared.lock();
         let is_current = state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, used));
-        state.is_rejected |= is_current;
-        !is_current || self.shared.provider.is_some()
+        let can_ask = self.shared.provider.is_some();
+        // Without a provider they stay, so that later calls tell what KMS says of them, too.
+        state.is_rejected |= is_current && can_ask;
+        !is_current || can_ask
     }
 
     fn find(&self) -> Result<Found, Error> {
