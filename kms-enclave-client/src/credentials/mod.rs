@@ -138,7 +138,9 @@ pub enum CredentialsError {
 /// Gives a client its credentials, first and fresh ones.
 ///
 /// Within five minutes of their expiry the client asks for the next ones in the background, while calls go on with those
-/// it has; calls wait only if it has none that still hold. It asks once for all calls that wait.
+/// it has; calls wait only if it has none that still hold, or KMS calls them expired. It asks once for all calls that wait.
+///
+/// A provider's `Debug` is part of the client's: it must not show secrets.
 ///
 /// ```
 /// use kms_enclave_client::{BoxFuture, Credentials, ProvideCredentials};
