@@ -3,7 +3,7 @@
 //!
 //! Path and signature are always checked.
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
 use crate::anchor::TrustAnchor;
 use crate::document::{AttestationDocument, UnverifiedDocument};
@@ -50,8 +50,8 @@ pub fn verify(
     now: UnixTime,
     relaxations: Relaxations,
 ) -> Result<DangerDocument, Error> {
-    let document = verify_with(document, anchor, policy, now, relaxations.stance, None)?;
-    Ok(DangerDocument { document, relaxations })
+    let verified = verify_with(document, anchor, policy, now, relaxations.stance, None)?;
+    Ok(DangerDocument { path_validity: verified.path_validity(), document: verified.into_document(), relaxations })
 }
 
 /// Which checks to waive. None by default.
@@ -93,6 +93,7 @@ impl Relaxations {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DangerDocument {
     document: AttestationDocument,
+    path_validity: RangeInclusive<UnixTime>,
     relaxations: Relaxations,
 }
 
@@ -101,6 +102,13 @@ impl DangerDocument {
     #[must_use]
     pub const fn relaxations(&self) -> Relaxations {
         self.relaxations
+    }
+
+    /// The times at which every certificate on the path is valid, as
+    /// [`VerifiedDocument::path_validity`](crate::VerifiedDocument::path_validity).
+    #[must_use]
+    pub fn path_validity(&self) -> RangeInclusive<UnixTime> {
+        self.path_validity.clone()
     }
 
     /// Whether the enclave runs in debug mode.

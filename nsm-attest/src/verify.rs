@@ -1,6 +1,6 @@
 //! Verification: the order of the checks, and the type they leave behind.
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
 use crate::anchor::TrustAnchor;
 use crate::cache::ChainCache;
@@ -24,8 +24,7 @@ impl UnverifiedDocument {
     /// [`Error::Misuse`] if the policy would let everything pass, [`Error::Malformed`] if a certificate cannot be read,
     /// [`Error::Rejected`] if a check fails.
     pub fn verify(self, anchor: &TrustAnchor, policy: &Policy, now: UnixTime) -> Result<VerifiedDocument, Error> {
-        let document = verify_with(self, anchor, policy, now, Stance::default(), None)?;
-        Ok(VerifiedDocument { document })
+        verify_with(self, anchor, policy, now, Stance::default(), None)
     }
 
     /// Checks what [`verify`](Self::verify) checks, in the same order and with the same answers, but does not look again at
@@ -40,8 +39,7 @@ impl UnverifiedDocument {
         now: UnixTime,
         cache: &ChainCache,
     ) -> Result<VerifiedDocument, Error> {
-        let document = verify_with(self, anchor, policy, now, Stance::default(), Some(cache))?;
-        Ok(VerifiedDocument { document })
+        verify_with(self, anchor, policy, now, Stance::default(), Some(cache))
     }
 }
 
@@ -52,9 +50,19 @@ impl UnverifiedDocument {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedDocument {
     document: AttestationDocument,
+    path_validity: RangeInclusive<UnixTime>,
 }
 
 impl VerifiedDocument {
+    /// The times at which every certificate on the path to the trust anchor is valid, the anchor's own included.
+    ///
+    /// A verifier that meets the same bytes again need not verify their signatures again within these times. The document's
+    /// age and whatever else is demanded of it are another matter.
+    #[must_use]
+    pub fn path_validity(&self) -> RangeInclusive<UnixTime> {
+        self.path_validity.clone()
+    }
+
     /// The fields, no longer marked as verified.
     #[must_use]
     pub fn into_document(self) -> AttestationDocument {
@@ -77,7 +85,7 @@ pub(crate) fn verify_with(
     now: UnixTime,
     stance: Stance,
     cache: Option<&ChainCache>,
-) -> Result<AttestationDocument, Error> {
+) -> Result<VerifiedDocument, Error> {
     policy.check_use(stance)?;
     let path = path::verify(document.unverified(), anchor, now, cache)?;
     if !path.signer.has_signed(document.payload(), document.signature()) {
@@ -88,5 +96,5 @@ pub(crate) fn verify_with(
         cache.insert(id, bundle, now);
     }
     policy.appraise(document.unverified(), now, stance)?;
-    Ok(document.into_document())
+    Ok(VerifiedDocument { document: document.into_document(), path_validity: path.validity })
 }

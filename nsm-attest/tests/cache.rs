@@ -8,12 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use ciborium::Value;
+use nsm_attest::danger::{self, Relaxations};
 use nsm_attest::sim::{Authority, Defect};
 use nsm_attest::{ChainCache, ChainPosition, Error, Rejection, TrustAnchor, UnverifiedDocument};
 use support::{BOOT, Setup, get, set};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn cache(capacity: usize) -> ChainCache {
     ChainCache::new(NonZeroUsize::new(capacity).unwrap())
@@ -82,6 +84,31 @@ fn known_authorities_are_refused_in_the_second_after_their_last() {
         );
         assert_eq!(cache.len(), usize::from(position == ChainPosition::EndEntity), "forgotten with its last second");
     }
+}
+
+#[test]
+fn a_path_is_valid_as_long_as_a_verified_document_says_to_the_millisecond() {
+    let setup = Setup::new();
+    let cache = cache(1);
+    let policy = setup.policy().max_age(1000 * HOUR).clock_skew(1000 * HOUR).build();
+    let document = setup.document();
+    let at = |now| document.clone().verify(&setup.anchor, &policy, now);
+    let validity = at(BOOT).unwrap().path_validity();
+    let (start, end) = (*validity.start(), *validity.end());
+    assert!(validity.contains(&BOOT) && end.duration_since(start).is_some_and(|time| time < 24 * HOUR), "{validity:?}");
+    for now in [start, end] {
+        // Not known to the cache at first, then known.
+        for _ in 0..2 {
+            let cached = document.clone().verify_cached(&setup.anchor, &policy, now, &cache).unwrap();
+            assert_eq!(cached.path_validity(), validity);
+        }
+        let relaxed = danger::verify(document.clone(), &setup.anchor, &policy, now, Relaxations::none()).unwrap();
+        assert_eq!(relaxed.path_validity(), validity);
+    }
+    let early = at(start.saturating_sub(MILLISECOND)).unwrap_err();
+    assert!(matches!(early, Error::Rejected(Rejection::CertificateNotYetValid { .. })), "{early:?}");
+    let late = at(end.saturating_add(MILLISECOND)).unwrap_err();
+    assert!(matches!(late, Error::Rejected(Rejection::CertificateExpired { .. })), "{late:?}");
 }
 
 #[test]

@@ -8,6 +8,9 @@
 mod link;
 mod signatures;
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use subtle::ConstantTimeEq;
 use x509_cert::name::Name;
 
@@ -24,6 +27,8 @@ use crate::time::UnixTime;
 pub(crate) struct VerifiedPath {
     /// The key that it vouches for.
     pub(crate) signer: P384VerifyingKey,
+    /// The times at which every certificate on it is valid.
+    pub(crate) validity: RangeInclusive<UnixTime>,
     /// What a cache may take in, once it is known that the signer sent these certificates along.
     pub(crate) bundle: Option<(BundleId, VerifiedBundle)>,
 }
@@ -48,8 +53,11 @@ pub(crate) fn verify(
     end_entity.check_no_authority()?;
     check_signatures(document, trusted, now)?;
     let point = end_entity.public_key().ok_or(Rejection::PathInvalid)?;
+    let signer = P384VerifyingKey::from_point(point.to_vec());
+    let above = known.as_ref().map(|bundle| (bundle.not_before, bundle.not_after));
+    let validity = common_validity(authorities.iter().map(Link::validity).chain(above).chain([end_entity.validity()]));
     let bundle = id.and_then(|(_, id)| Some((id, cacheable(&authorities)?)));
-    Ok(VerifiedPath { signer: P384VerifyingKey::from_point(point.to_vec()), bundle })
+    Ok(VerifiedPath { signer, validity, bundle })
 }
 
 /// Length and root come first: without the pinned root nobody's certificates are even parsed.
@@ -87,6 +95,13 @@ fn check_authorities(authorities: &[Link], now: UnixTime) -> Result<Vec<&Name>, 
     Ok(subjects)
 }
 
+/// From the latest first second to the end of the earliest last one.
+fn common_validity(each: impl Iterator<Item = (UnixTime, UnixTime)>) -> RangeInclusive<UnixTime> {
+    let all = (UnixTime::from_millis(0), UnixTime::from_millis(u64::MAX));
+    let (start, last_second) = each.fold(all, |all, one| (all.0.max(one.0), all.1.min(one.1)));
+    start..=last_second.saturating_add(REST_OF_A_SECOND)
+}
+
 /// What a cache may remember of authorities just checked; nothing if there are none, or if one may restrict names.
 fn cacheable(authorities: &[Link]) -> Option<VerifiedBundle> {
     if authorities.iter().any(Link::may_restrict_names) {
@@ -99,5 +114,7 @@ fn cacheable(authorities: &[Link]) -> Option<VerifiedBundle> {
     })
 }
 
+/// Certificates count in seconds: the last one is valid to its end.
+const REST_OF_A_SECOND: Duration = Duration::from_millis(999);
 /// Real paths have four: root, regional, zonal, instance.
 const MAX_AUTHORITIES: usize = 6;
