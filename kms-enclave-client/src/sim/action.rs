@@ -14,9 +14,10 @@ use crate::action::{EncryptionContext, MAX_CIPHERTEXT_BLOB_LEN, MAX_ENCRYPTION_C
 use crate::key_arn::KeyArn;
 use crate::sim::authenticate::Registered;
 use crate::sim::fault::Fault;
+use crate::sim::key_spec::KeySpec;
 use crate::sim::keys::{Key, Keys, new_key_id};
-use crate::sim::policy::{Policy, RequestContext, Verdict};
-use crate::sim::principal::Principal;
+use crate::sim::policy::{Decision, KeyProperties, Origin, Policy, PolicyKind, RequestContext, Resource, decide};
+use crate::sim::principal::{Caller, KnownPrincipals, Principal};
 use crate::sim::recipient::{RecipientField, VerifiedRecipient};
 
 /// Everything that the simulator knows.
@@ -33,7 +34,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Performs the action that `target` names. `None` is a reply without content.
-    pub(crate) fn perform(&self, target: &str, caller: &Principal, body: &[u8]) -> Result<Option<Value>, Fault> {
+    pub(crate) fn perform(&self, target: &str, caller: &Caller, body: &[u8]) -> Result<Option<Value>, Fault> {
         match target.strip_prefix("TrentService.") {
             Some("CreateKey") => self.create_key(caller, parse(body)?).map(Some),
             Some("Decrypt") => self.decrypt(caller, &parse(body)?).map(Some),
@@ -46,18 +47,10 @@ impl Service {
         }
     }
 
-    fn create_key(&self, caller: &Principal, request: CreateKeyRequest) -> Result<Value, Fault> {
+    fn create_key(&self, caller: &Caller, request: CreateKeyRequest) -> Result<Value, Fault> {
         // There is no key yet, hence no key policy: only identity policies can allow it.
-        if caller.account != self.account || !(caller.is_root || caller.is_administrator) {
-            return Err(Fault::new(
-                "AccessDeniedException",
-                format!(
-                    "User: {} is not authorized to perform: kms:CreateKey because no identity-based policy allows the \
-                     kms:CreateKey action",
-                    caller.arn
-                ),
-            ));
-        }
+        let attempt = RequestContext::new(&caller.principal, "kms:CreateKey", Resource::None);
+        check(decide(None, &caller.identity, &attempt), &attempt)?;
         for (name, value, only) in [
             ("KeyUsage", &request.key_usage, "ENCRYPT_DECRYPT"),
             ("KeySpec", &request.key_spec, "SYMMETRIC_DEFAULT"),
@@ -72,7 +65,8 @@ impl Service {
         let arn: KeyArn =
             format!("arn:{partition}:kms:{region}:{account}:key/{id}").parse().map_err(|_| Fault::internal())?;
         let text = request.policy.unwrap_or_else(|| Policy::default_text(&arn));
-        let policy = self.checked_policy(&text, &arn, caller, request.bypass_policy_lockout_safety_check)?;
+        let policy =
+            self.checked_policy(&text, &arn, caller, request.bypass_policy_lockout_safety_check.unwrap_or(false))?;
         let description = request.description.unwrap_or_default();
         let key = Key::generate(arn, self.clock.now(), description, policy, text).map_err(|_| Fault::internal())?;
         let reply = json!({ "KeyMetadata": metadata(&key) });
@@ -84,14 +78,14 @@ impl Service {
         Ok(reply)
     }
 
-    fn describe_key(&self, caller: &Principal, request: &KeyRequest) -> Result<Value, Fault> {
+    fn describe_key(&self, caller: &Caller, request: &KeyRequest) -> Result<Value, Fault> {
         let keys = self.keys();
         let key = Self::find(&keys, &request.key_id)?;
         authorize(key, &Attempt::of("kms:DescribeKey", caller))?;
         Ok(json!({ "KeyMetadata": metadata(key) }))
     }
 
-    fn get_key_policy(&self, caller: &Principal, request: &GetKeyPolicyRequest) -> Result<Value, Fault> {
+    fn get_key_policy(&self, caller: &Caller, request: &GetKeyPolicyRequest) -> Result<Value, Fault> {
         check_policy_name(request.policy_name.as_deref())?;
         let keys = self.keys();
         let key = Self::find(&keys, &request.key_id)?;
@@ -99,12 +93,13 @@ impl Service {
         Ok(json!({ "Policy": key.policy_text, "PolicyName": "default" }))
     }
 
-    fn put_key_policy(&self, caller: &Principal, request: PutKeyPolicyRequest) -> Result<(), Fault> {
+    fn put_key_policy(&self, caller: &Caller, request: PutKeyPolicyRequest) -> Result<(), Fault> {
         check_policy_name(request.policy_name.as_deref())?;
-        let bypass = request.bypass_policy_lockout_safety_check;
+        let bypass = request.bypass_policy_lockout_safety_check.unwrap_or(false);
         let mut keys = self.keys();
         let key = Self::find(&keys, &request.key_id)?;
-        let attempt = Attempt { bypass: Some(bypass), ..Attempt::of("kms:PutKeyPolicy", caller) };
+        let attempt =
+            Attempt { bypass: request.bypass_policy_lockout_safety_check, ..Attempt::of("kms:PutKeyPolicy", caller) };
         authorize(key, &attempt)?;
         let arn = key.arn.clone();
         let policy = self.checked_policy(&request.policy, &arn, caller, bypass)?;
@@ -114,7 +109,7 @@ impl Service {
         Ok(())
     }
 
-    fn encrypt(&self, caller: &Principal, request: &EncryptRequest) -> Result<Value, Fault> {
+    fn encrypt(&self, caller: &Caller, request: &EncryptRequest) -> Result<Value, Fault> {
         check_algorithm(request.encryption_algorithm.as_deref())?;
         check_context(&request.encryption_context)?;
         let plaintext = Zeroizing::new(blob("Plaintext", &request.plaintext, MAX_PLAINTEXT_LEN)?);
@@ -130,7 +125,7 @@ impl Service {
         }))
     }
 
-    fn decrypt(&self, caller: &Principal, request: &DecryptRequest) -> Result<Value, Fault> {
+    fn decrypt(&self, caller: &Caller, request: &DecryptRequest) -> Result<Value, Fault> {
         check_algorithm(request.encryption_algorithm.as_deref())?;
         check_context(&request.encryption_context)?;
         let blob = blob("CiphertextBlob", &request.ciphertext_blob, MAX_CIPHERTEXT_BLOB_LEN)?;
@@ -163,7 +158,7 @@ impl Service {
         Ok(reply)
     }
 
-    fn generate_data_key(&self, caller: &Principal, request: &GenerateDataKeyRequest) -> Result<Value, Fault> {
+    fn generate_data_key(&self, caller: &Caller, request: &GenerateDataKeyRequest) -> Result<Value, Fault> {
         check_context(&request.encryption_context)?;
         let len = match (request.key_spec.as_deref(), request.number_of_bytes) {
             (Some("AES_256"), None) => 32,
@@ -197,11 +192,11 @@ impl Service {
     }
 
     /// Reads a policy and, unless told not to, makes sure that its author can still change it.
-    fn checked_policy(&self, text: &str, key: &KeyArn, caller: &Principal, bypass: bool) -> Result<Policy, Fault> {
-        let known: Vec<Principal> = self.registered.iter().map(|entry| entry.principal.clone()).collect();
-        let policy = Policy::parse(text, key, &known)?;
-        let attempt = Attempt { bypass: Some(false), ..Attempt::of("kms:PutKeyPolicy", caller) };
-        if !bypass && policy.evaluate(&attempt.request()) != Verdict::Allowed {
+    fn checked_policy(&self, text: &str, key: &KeyArn, caller: &Caller, bypass: bool) -> Result<Policy, Fault> {
+        let known: Vec<Principal> = self.registered.iter().map(|entry| entry.caller.principal.clone()).collect();
+        let policy = Policy::parse(text, PolicyKind::Key { key, principals: KnownPrincipals::Only(&known) })?;
+        let attempt = Attempt::of("kms:PutKeyPolicy", caller);
+        if !bypass && decide(Some(&policy), &caller.identity, &attempt.request(key)) != Decision::Allowed {
             return Err(Fault::malformed_policy(
                 "The new key policy will not allow you to update the key policy in the future.",
             ));
@@ -227,41 +222,59 @@ impl Service {
 /// What a caller attempts, for the key policy.
 struct Attempt<'a> {
     action: &'a str,
-    caller: &'a Principal,
+    caller: &'a Caller,
     context: &'a EncryptionContext,
     recipient: Option<&'a VerifiedRecipient>,
     bypass: Option<bool>,
 }
 
 impl<'a> Attempt<'a> {
-    fn of(action: &'a str, caller: &'a Principal) -> Self {
+    fn of(action: &'a str, caller: &'a Caller) -> Self {
         static NO_CONTEXT: EncryptionContext = EncryptionContext::new();
         Self { action, caller, context: &NO_CONTEXT, recipient: None, bypass: None }
     }
 
-    fn request(&self) -> RequestContext<'_> {
+    fn request<'b>(&'b self, key: &'b KeyArn) -> RequestContext<'b> {
+        let properties = KeyProperties {
+            spec: KeySpec::SymmetricDefault,
+            usage: KeySpec::SymmetricDefault.usage(),
+            is_multi_region: false,
+        };
         RequestContext {
-            caller: self.caller,
-            action: self.action,
             encryption_context: self.context,
             pcrs: self.recipient.map(|recipient| &recipient.pcrs),
             bypass_policy_lockout_safety_check: self.bypass,
+            key_properties: Some(properties),
+            ..RequestContext::new(&self.caller.principal, self.action, Resource::Key { arn: key, aliases: &[] })
         }
     }
 }
 
 fn authorize(key: &Key, attempt: &Attempt<'_>) -> Result<(), Fault> {
-    let reason = match key.policy.evaluate(&attempt.request()) {
-        Verdict::Allowed => return Ok(()),
-        Verdict::DeniedExplicitly => "with an explicit deny in a resource-based policy".to_owned(),
-        Verdict::NotAllowed => format!("because no resource-based policy allows the {} action", attempt.action),
+    let request = attempt.request(&key.arn);
+    check(decide(Some(&key.policy), &attempt.caller.identity, &request), &request)
+}
+
+fn check(decision: Decision, request: &RequestContext<'_>) -> Result<(), Fault> {
+    let based = |origin| match origin {
+        Origin::Identity => "identity-based",
+        Origin::Resource => "resource-based",
     };
+    let reason = match decision {
+        Decision::Allowed => return Ok(()),
+        Decision::DeniedBy(origin) => format!("with an explicit deny in a {} policy", based(origin)),
+        Decision::NotAllowedBy(origin) => {
+            format!("because no {} policy allows the {} action", based(origin), request.action)
+        }
+    };
+    let resource = match request.resource {
+        Resource::None => String::new(),
+        other => format!(" on resource: {}", other.as_str()),
+    };
+    let (who, what) = (&request.caller.arn, request.action);
     Err(Fault::new(
         "AccessDeniedException",
-        format!(
-            "User: {} is not authorized to perform: {} on resource: {} {reason}",
-            attempt.caller.arn, attempt.action, key.arn
-        ),
+        format!("User: {who} is not authorized to perform: {what}{resource} {reason}"),
     ))
 }
 
@@ -338,8 +351,7 @@ fn check_context(context: &EncryptionContext) -> Result<(), Fault> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct CreateKeyRequest {
-    #[serde(default)]
-    bypass_policy_lockout_safety_check: bool,
+    bypass_policy_lockout_safety_check: Option<bool>,
     description: Option<String>,
     key_spec: Option<String>,
     key_usage: Option<String>,
@@ -363,8 +375,7 @@ struct GetKeyPolicyRequest {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct PutKeyPolicyRequest {
-    #[serde(default)]
-    bypass_policy_lockout_safety_check: bool,
+    bypass_policy_lockout_safety_check: Option<bool>,
     key_id: String,
     policy: String,
     policy_name: Option<String>,

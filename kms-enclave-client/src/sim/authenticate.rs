@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 
 use crate::credentials::Credentials;
 use crate::sim::fault::Fault;
-use crate::sim::principal::Principal;
+use crate::sim::principal::Caller;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,7 +23,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug)]
 pub(crate) struct Registered {
     pub(crate) credentials: Credentials,
-    pub(crate) principal: Principal,
+    pub(crate) caller: Caller,
 }
 
 /// Checks that the secret can be used by the verifier: AWS's secrets have 40 characters.
@@ -38,7 +38,7 @@ pub(crate) async fn authenticate(
     region: &str,
     host: &str,
     now: UnixTime,
-) -> Result<(Principal, HeaderMap, Bytes), Fault> {
+) -> Result<(Caller, HeaderMap, Bytes), Fault> {
     check_form(&request, host)?;
     let timestamp = i64::try_from(now.as_millis())
         .ok()
@@ -48,8 +48,8 @@ pub(crate) async fn authenticate(
     let caller = Arc::new(OnceLock::new());
     let (known, asked_for) = (Arc::clone(registered), Arc::clone(&caller));
     let look_up = move |request: GetSigningKeyRequest| {
-        let found = signing_key_for(&request, &known, now).map(|(principal, signing_key)| {
-            asked_for.get_or_init(|| principal.clone());
+        let found = signing_key_for(&request, &known, now).map(|(caller, signing_key)| {
+            asked_for.get_or_init(|| caller.clone());
             signing_key
         });
         std::future::ready(found.map_err(BoxError::from))
@@ -97,7 +97,7 @@ fn signing_key_for<'a>(
     request: &GetSigningKeyRequest,
     registered: &'a [Registered],
     now: UnixTime,
-) -> Result<(&'a Principal, GetSigningKeyResponse), SignatureError> {
+) -> Result<(&'a Caller, GetSigningKeyResponse), SignatureError> {
     let unknown =
         || SignatureError::InvalidClientTokenId("The security token included in the request is invalid.".into());
     let entry = registered
@@ -122,7 +122,7 @@ fn signing_key_for<'a>(
         .signing_key(signing_key)
         .build()
         .map_err(|error| SignatureError::InternalServiceError(error.into()))?;
-    Ok((&entry.principal, response))
+    Ok((&entry.caller, response))
 }
 
 fn fault(error: &SignatureError) -> Fault {

@@ -1,5 +1,6 @@
 //! JSON that keeps the order of its members and refuses to have two of the same name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -46,8 +47,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
         let mut members: Vec<(String, Json)> = Vec::new();
+        let mut names = BTreeSet::new();
         while let Some((name, value)) = access.next_entry::<String, Json>()? {
-            if members.iter().any(|(other, _)| *other == name) {
+            if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format_args!("duplicate member {name:?}")));
             }
             members.push((name, value));

@@ -140,12 +140,15 @@ const HEADER_LEN: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::policy::PolicyKind;
+    use crate::sim::principal::KnownPrincipals;
 
     fn key() -> Key {
         let id = new_key_id().unwrap();
         let arn: KeyArn = format!("arn:aws:kms:us-east-1:111122223333:key/{id}").parse().unwrap();
         let text = Policy::default_text(&arn);
-        let policy = Policy::parse(&text, &arn, &[]).unwrap();
+        let kind = PolicyKind::Key { key: &arn, principals: KnownPrincipals::Any };
+        let policy = Policy::parse(&text, kind).unwrap();
         Key::generate(arn, UnixTime::from_secs(1), String::new(), policy, text).unwrap()
     }
 

@@ -9,9 +9,10 @@
 //! | authentication | Signature Version 4 (scratchstack-aws-signature), ± 15 minutes, session tokens bound to their keys |
 //! | actions | CreateKey, DescribeKey, PutKeyPolicy, GetKeyPolicy, Encrypt, Decrypt, GenerateDataKey |
 //! | Recipient | certificate path, signature and age (5 minutes) by nsm-attest; RSA keys of 2048 to 4096 bits |
-//! | key policy | Allow and Deny; principals; action wildcards; string, `Bool` and `Null` operators, with `IfExists` |
-//! | condition keys | `kms:RecipientAttestation:ImageSha384` and `:PCR0` to `:PCR31`, `kms:EncryptionContext:…`, and a few more |
-//! | identity policies | none, unless a principal is registered as [administrator](KmsSimulatorBuilder::administrator) |
+//! | policies | key policies and [identity policies](KmsSimulatorBuilder::principal_with_policy), evaluated together as IAM does within one account |
+//! | statements | Allow and Deny; principals; `Action` and `NotAction` with wildcards; not `NotPrincipal`, `NotResource`, policy variables |
+//! | operators | string operators, `Bool`, `Null`, ARN operators, each with `IfExists`; `ForAllValues:` and `ForAnyValue:` |
+//! | condition keys | `kms:RecipientAttestation:ImageSha384` and `:PCR0` to `:PCR31`, `kms:EncryptionContext:…`, `kms:EncryptionContextKeys`, `kms:CallerAccount`, `kms:ViaService`, `kms:RequestAlias`, `kms:ResourceAliases` (identity policies), `kms:KeySpec`, `kms:KeyUsage`, `kms:KeyOrigin`, `kms:MultiRegion`, `kms:EncryptionAlgorithm`, `kms:DataKeyPairSpec`, `kms:KeyAgreementAlgorithm`, `kms:BypassPolicyLockoutSafetyCheck`, `aws:PrincipalArn`, `aws:PrincipalAccount`, `aws:SecureTransport` |
 //!
 //! AWS does not publish under which names KMS refuses a bad attestation document. The simulator says
 //! `ValidationException` for one that it cannot use and `AccessDeniedException` for one that it does not believe.
@@ -23,6 +24,7 @@ mod admin;
 mod authenticate;
 mod fault;
 mod json;
+mod key_spec;
 mod keys;
 mod policy;
 mod principal;
@@ -30,5 +32,7 @@ mod recipient;
 mod server;
 
 pub use self::admin::{AdminClient, KeyDescription};
+pub use self::key_spec::{KeySpec, KeyUsage};
+pub use self::policy::{KeyPolicy, PolicyError, PolicyRequest, PolicyRequestError, PolicyVerdict};
 pub use self::recipient::{UnusableRecipientKey, envelop};
 pub use self::server::{KmsSimulator, KmsSimulatorBuilder, StartError};

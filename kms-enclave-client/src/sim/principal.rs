@@ -1,6 +1,8 @@
 //! Who calls, and whom a policy means.
 
-use crate::sim::fault::Fault;
+use std::sync::Arc;
+
+use crate::sim::policy::{Policy, PolicyError};
 
 /// A caller, as its credentials identify it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,13 +13,11 @@ pub(crate) struct Principal {
     pub(crate) policy_arn: String,
     pub(crate) account: String,
     pub(crate) is_root: bool,
-    /// Whether an identity policy allows it everything that a key policy delegates to the account.
-    pub(crate) is_administrator: bool,
 }
 
 impl Principal {
     /// Reads `arn:aws:iam::<account>:root`, `…:user/…`, `…:role/…` or `arn:aws:sts::<account>:assumed-role/<role>/<session>`.
-    pub(crate) fn from_arn(arn: &str, is_administrator: bool) -> Option<Self> {
+    pub(crate) fn from_arn(arn: &str) -> Option<Self> {
         let (prefix, account, resource) = split_arn(arn)?;
         let policy_arn = match (prefix.rsplit(':').next()?, resource.split_once('/')) {
             ("iam", None) if resource == "root" => arn.to_owned(),
@@ -32,14 +32,16 @@ impl Principal {
             }
             _ => return None,
         };
-        Some(Self {
-            arn: arn.to_owned(),
-            policy_arn,
-            account: account.to_owned(),
-            is_root: resource == "root",
-            is_administrator,
-        })
+        Some(Self { arn: arn.to_owned(), policy_arn, account: account.to_owned(), is_root: resource == "root" })
     }
+}
+
+/// A principal and what its own policies say.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    /// All identity policies together.
+    pub(crate) identity: Arc<Policy>,
 }
 
 /// A principal as a policy statement names it.
@@ -47,8 +49,17 @@ impl Principal {
 pub(crate) enum PrincipalPattern {
     Everyone,
     Account(String),
-    /// A user's or role's ARN, normalised as in [`Principal::policy_arn`].
+    /// A user's or role's ARN, as [`Principal::policy_arn`], or that of one session of a role, as [`Principal::arn`].
     Identity(String),
+}
+
+/// The principals that a policy may name. KMS refuses policies with principals that do not exist.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KnownPrincipals<'a> {
+    /// Nobody knows who exists.
+    Any,
+    /// These, and the key's account.
+    Only(&'a [Principal]),
 }
 
 /// How a pattern meets a caller.
@@ -63,25 +74,24 @@ pub(crate) enum PrincipalMatch {
 }
 
 impl PrincipalPattern {
-    /// Reads a value of `Principal.AWS`. KMS refuses principals that do not exist, so the known ones are needed.
-    pub(crate) fn parse(text: &str, account: &str, known: &[Principal]) -> Result<Self, Fault> {
-        let unknown = || Fault::malformed_policy("Policy contains a statement with one or more invalid principals.");
+    /// Reads a value of `Principal.AWS` in the policy of a key of `account`.
+    pub(crate) fn parse(text: &str, account: &str, known: KnownPrincipals<'_>) -> Result<Self, PolicyError> {
+        let unknown = || PolicyError::UnknownPrincipal { principal: text.to_owned() };
         if text == "*" {
             return Ok(Self::Everyone);
         }
-        if text == account {
-            return Ok(Self::Account(account.to_owned()));
-        }
-        let named = Principal::from_arn(text, false).ok_or_else(unknown)?;
-        if named.is_root {
-            return if named.account == account { Ok(Self::Account(named.account)) } else { Err(unknown()) };
-        }
-        if known.iter().any(|principal| principal.policy_arn == named.policy_arn) {
-            // A session's own ARN would be narrower than its role; refusing it is simpler than being too generous.
-            if named.arn == named.policy_arn { Ok(Self::Identity(named.policy_arn)) } else { Err(unknown()) }
+        let exists = |principal: &Principal| match known {
+            KnownPrincipals::Any => true,
+            KnownPrincipals::Only(_) if principal.is_root => principal.account == account,
+            KnownPrincipals::Only(known) => known.iter().any(|known| known.policy_arn == principal.policy_arn),
+        };
+        let named = if is_account(text) {
+            Principal::from_arn(&format!("arn:aws:iam::{text}:root"))
         } else {
-            Err(unknown())
-        }
+            Principal::from_arn(text)
+        };
+        let named = named.filter(exists).ok_or_else(unknown)?;
+        Ok(if named.is_root { Self::Account(named.account) } else { Self::Identity(named.arn) })
     }
 
     pub(crate) fn matches(&self, caller: &Principal) -> PrincipalMatch {
@@ -94,7 +104,7 @@ impl PrincipalPattern {
                     PrincipalMatch::ByAccount
                 }
             }
-            Self::Identity(arn) if *arn == caller.policy_arn => PrincipalMatch::Directly,
+            Self::Identity(arn) if *arn == caller.policy_arn || *arn == caller.arn => PrincipalMatch::Directly,
             Self::Account(_) | Self::Identity(_) => PrincipalMatch::No,
         }
     }
@@ -105,7 +115,6 @@ fn split_arn(arn: &str) -> Option<(&str, &str, &str)> {
     let (head, resource) = arn.rsplit_once(':')?;
     let (head, account) = head.rsplit_once(':')?;
     let prefix = head.strip_suffix(':')?;
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let is_prefix = matches!(
         prefix,
         "arn:aws:iam"
@@ -116,7 +125,11 @@ fn split_arn(arn: &str) -> Option<(&str, &str, &str)> {
             | "arn:aws-us-gov:sts"
     );
     let is_resource = resource.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&byte));
-    (is_account && is_prefix && is_resource).then_some((prefix, account, resource))
+    (is_account(account) && is_prefix && is_resource).then_some((prefix, account, resource))
+}
+
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -127,7 +140,7 @@ mod tests {
 
     #[test]
     fn reads_the_four_kinds_of_principal() {
-        let policy_arn = |arn: &str| Principal::from_arn(arn, false).map(|principal| principal.policy_arn);
+        let policy_arn = |arn: &str| Principal::from_arn(arn).map(|principal| principal.policy_arn);
         for arn in [
             "arn:aws:iam::111122223333:root",
             "arn:aws:iam::111122223333:user/alice",
@@ -156,12 +169,12 @@ mod tests {
 
     #[test]
     fn a_pattern_means_only_whom_it_names() {
-        let role = Principal::from_arn("arn:aws:iam::111122223333:role/enclave", false).unwrap();
-        let session = Principal::from_arn("arn:aws:sts::111122223333:assumed-role/enclave/one", false).unwrap();
-        let root = Principal::from_arn("arn:aws:iam::111122223333:root", false).unwrap();
-        let stranger = Principal::from_arn("arn:aws:iam::444455556666:role/enclave", false).unwrap();
+        let role = Principal::from_arn("arn:aws:iam::111122223333:role/enclave").unwrap();
+        let session = Principal::from_arn("arn:aws:sts::111122223333:assumed-role/enclave/one").unwrap();
+        let root = Principal::from_arn("arn:aws:iam::111122223333:root").unwrap();
+        let stranger = Principal::from_arn("arn:aws:iam::444455556666:role/enclave").unwrap();
         let known = [role.clone(), root.clone()];
-        let parse = |text: &str| PrincipalPattern::parse(text, ACCOUNT, &known);
+        let parse = |text: &str| PrincipalPattern::parse(text, ACCOUNT, KnownPrincipals::Only(&known));
         let named = parse(&role.arn).unwrap();
         let account = parse(ACCOUNT).unwrap();
         assert_eq!(parse(&root.arn).unwrap(), account);
@@ -172,6 +185,9 @@ mod tests {
             assert_eq!((named.matches(caller), account.matches(caller)), (by_name, by_account), "{}", caller.arn);
             assert_eq!(parse("*").unwrap().matches(caller), Directly);
         }
+        let one_session = parse(&session.arn).unwrap();
+        let other = Principal::from_arn("arn:aws:sts::111122223333:assumed-role/enclave/two").unwrap();
+        assert_eq!([&session, &other, &role].map(|caller| one_session.matches(caller)), [Directly, No, No]);
     }
 
     #[test]
@@ -179,8 +195,14 @@ mod tests {
         for text in
             ["arn:aws:iam::111122223333:role/unknown", "arn:aws:iam::444455556666:root", "444455556666", "alice"]
         {
-            let fault = PrincipalPattern::parse(text, ACCOUNT, &[]).unwrap_err();
-            assert_eq!(fault.exception, "MalformedPolicyDocumentException");
+            let refused = PrincipalPattern::parse(text, ACCOUNT, KnownPrincipals::Only(&[])).unwrap_err();
+            assert_eq!(refused, PolicyError::UnknownPrincipal { principal: text.to_owned() });
+        }
+        for text in ["arn:aws:iam::111122223333:role/unknown", "arn:aws:iam::444455556666:root", "444455556666"] {
+            assert!(PrincipalPattern::parse(text, ACCOUNT, KnownPrincipals::Any).is_ok(), "{text}");
+        }
+        for text in ["alice", "arn:aws:iam::111122223333:role/*", "", "4444"] {
+            assert!(PrincipalPattern::parse(text, ACCOUNT, KnownPrincipals::Any).is_err(), "{text}");
         }
     }
 }

@@ -31,7 +31,8 @@ use crate::sim::action::Service;
 use crate::sim::authenticate::{Registered, authenticate, is_usable_secret};
 use crate::sim::fault::Fault;
 use crate::sim::keys::{Keys, new_key_id};
-use crate::sim::principal::Principal;
+use crate::sim::policy::{Policy, PolicyError, PolicyKind};
+use crate::sim::principal::{Caller, Principal};
 use crate::tls::TlsRoots;
 
 /// A running simulator. It ends with [`shutdown`](Self::shutdown) or when dropped, and its keys with it.
@@ -51,7 +52,7 @@ impl KmsSimulator {
             account_id: account_id.into(),
             anchor: None,
             clock: Clock::system(),
-            credentials: Vec::new(),
+            principals: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             limits: Limits { max_connections: MAX_CONNECTIONS, read_timeout: READ_TIMEOUT },
         }
@@ -102,9 +103,17 @@ pub struct KmsSimulatorBuilder {
     account_id: String,
     anchor: Option<TrustAnchor>,
     clock: Clock,
-    credentials: Vec<(Credentials, String, bool)>,
+    principals: Vec<Registration>,
     listen: SocketAddr,
     limits: Limits,
+}
+
+/// A principal to be: credentials, ARN and identity policies.
+#[derive(Debug)]
+struct Registration {
+    credentials: Credentials,
+    arn: String,
+    policy: Option<String>,
 }
 
 /// What one client may take from the others.
@@ -132,15 +141,31 @@ impl KmsSimulatorBuilder {
     /// The ARN is `arn:aws:iam::<account>:root`, `…:user/<name>`, `…:role/<name>`, or
     /// `arn:aws:sts::<account>:assumed-role/<role>/<session>`. As in AWS, the account's root user may do whatever a key
     /// policy leaves to the account, CreateKey included.
-    pub fn credentials(mut self, credentials: Credentials, principal_arn: impl Into<String>) -> Self {
-        self.credentials.push((credentials, principal_arn.into(), false));
-        self
+    pub fn credentials(self, credentials: Credentials, principal_arn: impl Into<String>) -> Self {
+        self.register(credentials, principal_arn.into(), None)
     }
 
     /// Registers a principal whose identity policy allows `kms:*`: it may create keys and do whatever a key policy leaves
     /// to the account.
-    pub fn administrator(mut self, credentials: Credentials, principal_arn: impl Into<String>) -> Self {
-        self.credentials.push((credentials, principal_arn.into(), true));
+    pub fn administrator(self, credentials: Credentials, principal_arn: impl Into<String>) -> Self {
+        self.principal_with_policy(credentials, principal_arn, ALLOW_ALL)
+    }
+
+    /// Registers a principal with an identity policy, in JSON: what it may do with keys whose policies leave that to the
+    /// account, and what is about no key, as GenerateRandom. Its denials hold whatever a key policy says.
+    ///
+    /// All credentials of one user or role need the same policy.
+    pub fn principal_with_policy(
+        self,
+        credentials: Credentials,
+        principal_arn: impl Into<String>,
+        policy_json: impl Into<String>,
+    ) -> Self {
+        self.register(credentials, principal_arn.into(), Some(policy_json.into()))
+    }
+
+    fn register(mut self, credentials: Credentials, arn: String, policy: Option<String>) -> Self {
+        self.principals.push(Registration { credentials, arn, policy });
         self
     }
 
@@ -176,7 +201,7 @@ impl KmsSimulatorBuilder {
         if !self.listen.ip().is_loopback() {
             return Err(StartError::NotLoopback { address: self.listen });
         }
-        let registered = register(self.credentials, &self.account_id)?;
+        let registered = register(self.principals, &self.account_id)?;
         let service = Service {
             partition: partition(&self.region),
             anchor: self.anchor.ok_or(StartError::MissingAnchor)?,
@@ -203,6 +228,15 @@ pub enum StartError {
     /// The account is not twelve digits.
     #[error("the account must be twelve digits")]
     BadAccount,
+    /// An identity policy is not one.
+    #[error("the identity policy of {arn} is refused")]
+    BadPolicy {
+        /// The principal's ARN.
+        arn: String,
+        /// What is wrong with it.
+        #[source]
+        source: PolicyError,
+    },
     /// A principal's ARN is none, or of another account.
     #[error("{arn:?} is not a principal of the simulated account")]
     BadPrincipal {
@@ -218,6 +252,12 @@ pub enum StartError {
     /// The address cannot be bound.
     #[error("cannot listen")]
     Bind(#[source] io::Error),
+    /// One user or role, or two sessions of one role, were registered with different identity policies.
+    #[error("{arn} was registered with another identity policy before")]
+    ConflictingPolicies {
+        /// The ARN of the later registration.
+        arn: String,
+    },
     /// Two registrations have the same access key id.
     #[error("an access key id is registered twice")]
     DuplicateAccessKey,
@@ -230,23 +270,42 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// A root user was given an identity policy: AWS attaches none to it.
+    #[error("{arn} takes no identity policy")]
+    PolicyOfRoot {
+        /// The ARN.
+        arn: String,
+    },
     /// The TLS identity could not be made.
     #[error("the TLS identity could not be made")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-fn register(credentials: Vec<(Credentials, String, bool)>, account: &str) -> Result<Vec<Registered>, StartError> {
+fn register(principals: Vec<Registration>, account: &str) -> Result<Vec<Registered>, StartError> {
     let mut registered: Vec<Registered> = Vec::new();
-    for (credentials, arn, is_administrator) in credentials {
-        let principal = Principal::from_arn(&arn, is_administrator).filter(|principal| principal.account == account);
-        let principal = principal.ok_or(StartError::BadPrincipal { arn })?;
+    for Registration { credentials, arn, policy } in principals {
+        let principal = Principal::from_arn(&arn).filter(|principal| principal.account == account);
+        let principal = principal.ok_or_else(|| StartError::BadPrincipal { arn: arn.clone() })?;
         if !is_usable_secret(credentials.secret_access_key()) {
             return Err(StartError::BadSecret);
         }
         if registered.iter().any(|other| other.credentials.access_key_id() == credentials.access_key_id()) {
             return Err(StartError::DuplicateAccessKey);
         }
-        registered.push(Registered { credentials, principal });
+        let text = match &policy {
+            // A root user may do everything, and cannot be given a policy.
+            None if principal.is_root => Some(ALLOW_ALL),
+            Some(text) if principal.is_root && text != ALLOW_ALL => return Err(StartError::PolicyOfRoot { arn }),
+            policy => policy.as_deref(),
+        };
+        let identity = text.map_or(Ok(Policy::none()), |text| Policy::parse(text, PolicyKind::Identity));
+        let identity = identity.map_err(|source| StartError::BadPolicy { arn: arn.clone(), source })?;
+        let is_same = |other: &Registered| other.caller.principal.policy_arn == principal.policy_arn;
+        if registered.iter().any(|other| is_same(other) && *other.caller.identity != identity) {
+            return Err(StartError::ConflictingPolicies { arn });
+        }
+        let caller = Caller { principal, identity: Arc::new(identity) };
+        registered.push(Registered { credentials, caller });
     }
     Ok(registered)
 }
@@ -398,6 +457,7 @@ async fn read_body(body: Incoming, read_timeout: Duration) -> Result<Bytes, Faul
     }
 }
 
+const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
 /// An attestation document of 262,144 bytes in base64, and the rest of the largest request.
 const MAX_BODY_LEN: usize = 384 * 1024;
 const MAX_HEAD_LEN: usize = 32 * 1024;

@@ -44,6 +44,25 @@ impl Pattern {
     }
 }
 
+/// A pattern of `ArnLike`: each of the six parts between colons is a pattern of its own, so that no `*` reaches over a
+/// colon. ArnEquals and ArnLike "behave identically":
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ArnPattern([Pattern; 6]);
+
+impl ArnPattern {
+    /// `None` if the text has not six parts.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let parts: Vec<Pattern> = text.splitn(6, ':').map(Pattern::new).collect();
+        parts.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn matches(&self, arn: &str) -> bool {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        parts.len() == self.0.len() && self.0.iter().zip(parts).all(|(pattern, part)| pattern.matches(part))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +86,22 @@ mod tests {
             assert_eq!(Pattern::new(pattern).matches(text), expected, "{pattern} {text}");
         }
         assert!(Pattern::new("KMS:dec*").matches_ignoring_case("kms:Decrypt"));
+    }
+
+    #[test]
+    fn an_arn_pattern_does_not_reach_over_a_colon() {
+        let matches = |pattern: &str, arn: &str| ArnPattern::new(pattern).is_some_and(|pattern| pattern.matches(arn));
+        let role = "arn:aws:iam::111122223333:role/path/enclave";
+        for pattern in [role, "arn:*:iam::*:role/*", "arn:aws:iam:*:1111222233??:*", "*:*:*:*:*:*"] {
+            assert!(matches(pattern, role), "{pattern}");
+        }
+        for pattern in ["*", "arn:aws:iam:*", "arn:aws:*:role/*", "arn:aws:iam::*:user/*", "arn:aws:iam:::role/*"] {
+            assert!(!matches(pattern, role), "{pattern}");
+        }
+        // IAM's own example: StringLike would match.
+        let pattern = "arn:aws:someservice:*:111122223333:finance/*";
+        let arn = "arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt";
+        assert!(!matches(pattern, arn) && Pattern::new(pattern).matches(arn));
     }
 
     #[test]
