@@ -102,12 +102,6 @@ impl Endpoint {
     }
 }
 
-/// The host of a region's public endpoint.
-#[cfg(feature = "sim")]
-pub(crate) fn regional_host(region: &str) -> String {
-    host("kms", region)
-}
-
 fn host(service: &str, region: &str) -> String {
     let suffix = if region.starts_with(CHINA) { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("{service}.{region}.{suffix}")

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use crate::credentials::Credentials;
 use crate::sim::fault::Fault;
 use crate::sim::principal::Caller;
+use crate::sim::service::Service;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,22 +32,20 @@ pub(crate) fn is_usable_secret(secret: &str) -> bool {
     <KSecretKey>::from_str(secret).is_ok()
 }
 
-/// Verifies the request's signature as of `now` and gives the caller and the body.
+/// Verifies the request's signature and gives the caller, the headers and the body.
 pub(crate) async fn authenticate(
     request: Request<Bytes>,
-    registered: &Arc<[Registered]>,
-    region: &str,
-    host: &str,
-    now: UnixTime,
+    service: &Service,
 ) -> Result<(Caller, HeaderMap, Bytes), Fault> {
-    check_form(&request, host)?;
+    check_form(&request, &service.hosts)?;
+    let now = service.clock.now();
     let timestamp = i64::try_from(now.as_millis())
         .ok()
         .and_then(DateTime::<Utc>::from_timestamp_millis)
         .ok_or_else(Fault::internal)?;
     // The caller is whoever's key the verifier asked for and then verified with.
     let caller = Arc::new(OnceLock::new());
-    let (known, asked_for) = (Arc::clone(registered), Arc::clone(&caller));
+    let (known, asked_for) = (Arc::clone(&service.registered), Arc::clone(&caller));
     let look_up = move |request: GetSigningKeyRequest| {
         let found = signing_key_for(&request, &known, now).map(|(caller, signing_key)| {
             asked_for.get_or_init(|| caller.clone());
@@ -63,7 +62,7 @@ pub(crate) async fn authenticate(
     must_be_signed.add_prefix("x-amz-");
     let (parts, body, _) = sigv4_validate_request(
         request,
-        region,
+        &service.place.region,
         "kms",
         &mut signing_key,
         timestamp,
@@ -76,15 +75,16 @@ pub(crate) async fn authenticate(
     Ok((caller, parts.headers, body))
 }
 
-/// Nothing may be said twice, and only by POST to the root of this host.
-fn check_form<B>(request: &Request<B>, host: &str) -> Result<(), Fault> {
+/// Nothing may be said twice, and only to the root of one of these hosts.
+fn check_form<B>(request: &Request<B>, hosts: &[String]) -> Result<(), Fault> {
     let headers = request.headers();
     for name in SINGLE_HEADERS {
         if headers.get_all(name).iter().count() > 1 {
             return Err(Fault::new("IncompleteSignatureException", format!("{name} occurs more than once")));
         }
     }
-    if headers.get(header::HOST).is_none_or(|value| value.as_bytes() != host.as_bytes()) {
+    let host = headers.get(header::HOST);
+    if !hosts.iter().any(|ours| host.is_some_and(|host| host.as_bytes() == ours.as_bytes())) {
         return Err(Fault::new("InvalidSignatureException", "the request is for another host"));
     }
     if request.uri().path() != "/" || request.uri().query().is_some() {

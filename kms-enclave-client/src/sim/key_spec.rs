@@ -65,6 +65,14 @@ impl KeySpec {
         }
     }
 
+    /// The `KeyAgreementAlgorithms` of such a key.
+    pub(crate) const fn key_agreement_algorithms(self) -> &'static [&'static str] {
+        match self.usage() {
+            KeyUsage::EncryptDecrypt => &[],
+            KeyUsage::KeyAgreement => &["ECDH"],
+        }
+    }
+
     const ALL: [Self; 7] = [
         Self::EccNistP256,
         Self::EccNistP384,

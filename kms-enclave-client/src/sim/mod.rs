@@ -5,7 +5,7 @@
 //!
 //! | part | as in KMS |
 //! |---|---|
-//! | transport | HTTP/1.1 over TLS; the certificate names `kms.<region>.amazonaws.com` under a root of its own |
+//! | transport | HTTP/1.1 over TLS; the certificate names `kms.<region>.amazonaws.com` and `kms-fips.<region>.amazonaws.com` under a root of its own |
 //! | authentication | Signature Version 4 (scratchstack-aws-signature), ± 15 minutes, session tokens bound to their keys |
 //! | actions | CreateKey, DescribeKey, PutKeyPolicy, GetKeyPolicy, Encrypt, Decrypt, GenerateDataKey |
 //! | Recipient | certificate path, signature and age (5 minutes) by nsm-attest; RSA keys of 2048 to 4096 bits |
@@ -22,17 +22,24 @@
 mod action;
 mod admin;
 mod authenticate;
+mod builder;
 mod fault;
+mod http;
+mod injection;
 mod json;
+mod key;
 mod key_spec;
-mod keys;
 mod policy;
 mod principal;
 mod recipient;
 mod server;
+mod service;
+mod vault;
 
 pub use self::admin::{AdminClient, KeyDescription};
+pub use self::builder::{KmsSimulatorBuilder, StartError};
+pub use self::injection::{Failure, Injection, InjectionError};
 pub use self::key_spec::{KeySpec, KeyUsage};
 pub use self::policy::{KeyPolicy, PolicyError, PolicyRequest, PolicyRequestError, PolicyVerdict};
 pub use self::recipient::{UnusableRecipientKey, envelop};
-pub use self::server::{KmsSimulator, KmsSimulatorBuilder, StartError};
+pub use self::server::KmsSimulator;

@@ -1,8 +1,12 @@
 //! The `Recipient` of a request: an attestation document to be believed, and a key to encrypt the answer to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use aws_lc_rs::rsa::PublicEncryptingKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +17,7 @@ use spki::SubjectPublicKeyInfoRef;
 use spki::der::Decode as _;
 
 use crate::cms::seal::seal;
+use crate::recipient::key_identifier;
 use crate::sim::fault::Fault;
 
 /// The field as it arrives.
@@ -23,42 +28,143 @@ pub(crate) struct RecipientField {
     key_encryption_algorithm: String,
 }
 
+/// A document that arrived, by its digest.
+#[derive(Debug)]
+pub(crate) struct PresentedDocument {
+    bytes: Vec<u8>,
+    digest: [u8; 32],
+}
+
 /// A recipient whose document was verified.
 #[derive(Debug)]
 pub(crate) struct VerifiedRecipient {
     pub(crate) pcrs: BTreeMap<u8, Vec<u8>>,
+    /// SHA-256 of the public key.
+    pub(crate) identifier: [u8; 32],
     public_key: PublicEncryptingKey,
     public_der: Vec<u8>,
+    issued_at: UnixTime,
+    path_validity: RangeInclusive<UnixTime>,
 }
 
 impl RecipientField {
-    /// Checks the document's path, signature and age. Which PCRs it must show is the key policy's business, and a
-    /// document of a debug-mode enclave is legal: its PCRs are zeros, and a policy would have to name zeros.
-    pub(crate) fn verify(&self, anchor: &TrustAnchor, now: UnixTime) -> Result<VerifiedRecipient, Fault> {
+    pub(crate) fn document(&self) -> Result<PresentedDocument, Fault> {
         if self.key_encryption_algorithm != "RSAES_OAEP_SHA_256" {
             return Err(Fault::validation("Recipient.KeyEncryptionAlgorithm must be RSAES_OAEP_SHA_256"));
         }
         let bytes = STANDARD
             .decode(&self.attestation_document)
             .map_err(|_| Fault::new("SerializationException", "AttestationDocument is not base64"))?;
-        let document = UnverifiedDocument::from_bytes(&bytes).map_err(|_| unusable())?;
-        let policy = Policy::builder().max_age(MAX_AGE).build();
-        let relaxations = Relaxations::none().accept_debug_mode().accept_any_pcrs();
-        let document = danger::verify(document, anchor, &policy, now, relaxations).map_err(|error| match error {
-            Error::Malformed(_) => unusable(),
-            _ => Fault::new("AccessDeniedException", "the attestation document is not trusted or not fresh"),
-        })?;
-        let public_der = document.public_key.clone().ok_or_else(unusable)?;
-        let public_key = rsa_public_key(&public_der).ok_or_else(unusable)?;
-        let pcrs = document.pcrs.iter().map(|(index, value)| (u8::from(index), value.as_bytes().to_vec())).collect();
-        Ok(VerifiedRecipient { pcrs, public_key, public_der })
+        if !(1..=MAX_DOCUMENT_LEN).contains(&bytes.len()) {
+            return Err(Fault::validation(format!("AttestationDocument must have 1 to {MAX_DOCUMENT_LEN} bytes")));
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
+        Ok(PresentedDocument { bytes, digest })
     }
 }
 
 impl VerifiedRecipient {
+    /// Checks the document's path, signature and age. Which PCRs it must show is the key policy's business, and a
+    /// document of a debug-mode enclave is legal: its PCRs are zeros, and a policy would have to name zeros.
+    fn verify(document: &[u8], anchor: &TrustAnchor, now: UnixTime) -> Result<Self, Fault> {
+        let document = UnverifiedDocument::from_bytes(document).map_err(|_| unusable())?;
+        let policy = Policy::builder().max_age(MAX_AGE).clock_skew(CLOCK_SKEW).build();
+        let relaxations = Relaxations::none().accept_debug_mode().accept_any_pcrs();
+        let document = danger::verify(document, anchor, &policy, now, relaxations).map_err(|error| match error {
+            Error::Malformed(_) => unusable(),
+            _ => Fault::access_denied("the attestation document is not trusted or not fresh"),
+        })?;
+        let public_der = document.public_key.clone().ok_or_else(unusable)?;
+        let public_key = rsa_public_key(&public_der).ok_or_else(unusable)?;
+        let pcrs = document.pcrs.iter().map(|(index, value)| (u8::from(index), value.as_bytes().to_vec())).collect();
+        let (issued_at, path_validity) = (document.timestamp, document.path_validity());
+        Ok(Self { pcrs, identifier: key_identifier(&public_der), public_key, public_der, issued_at, path_validity })
+    }
+
+    /// Whether verifying the same document at `now` would find what was found before.
+    fn holds_at(&self, now: UnixTime) -> bool {
+        let is_fresh = match now.duration_since(self.issued_at) {
+            Some(age) => age <= MAX_AGE,
+            None => self.issued_at <= now.saturating_add(CLOCK_SKEW),
+        };
+        is_fresh && self.path_validity.contains(&now)
+    }
+
     /// `CiphertextForRecipient`.
     pub(crate) fn seal(&self, plaintext: &[u8]) -> Result<Vec<u8>, Fault> {
         seal(plaintext, &self.public_key, &self.public_der).map_err(|_| Fault::internal())
+    }
+}
+
+/// Verifies documents, and remembers those it verified: a client presents the same one for minutes, and its five
+/// signatures are most of what an answer costs.
+///
+/// An entry stands for one document, byte for byte, and is used only while that document is fresh and every certificate on
+/// its path valid. What it must show is asked of a policy each time.
+pub(crate) struct Recipients {
+    anchor: TrustAnchor,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_digest: HashMap<[u8; 32], (Arc<VerifiedRecipient>, u64)>,
+    /// Counts uses, to tell which entry was used last.
+    uses: u64,
+}
+
+impl Recipients {
+    pub(crate) fn new(anchor: TrustAnchor) -> Self {
+        Self { anchor, known: Mutex::default() }
+    }
+
+    /// What is known of a document, if it still holds.
+    pub(crate) fn known(&self, document: &PresentedDocument, now: UnixTime) -> Option<Arc<VerifiedRecipient>> {
+        let mut known = self.lock();
+        known.uses += 1;
+        let uses = known.uses;
+        let (recipient, last_use) = known.by_digest.get_mut(&document.digest)?;
+        if !recipient.holds_at(now) {
+            return None;
+        }
+        *last_use = uses;
+        Some(Arc::clone(recipient))
+    }
+
+    /// Verifies a document. It takes a millisecond or two of computing.
+    pub(crate) fn verify(&self, document: &PresentedDocument, now: UnixTime) -> Result<Arc<VerifiedRecipient>, Fault> {
+        let recipient = Arc::new(VerifiedRecipient::verify(&document.bytes, &self.anchor, now)?);
+        let mut known = self.lock();
+        known.uses += 1;
+        let uses = known.uses;
+        if known.by_digest.len() >= MAX_KNOWN {
+            known.make_room(now);
+        }
+        known.by_digest.insert(document.digest, (Arc::clone(&recipient), uses));
+        Ok(recipient)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // No code panics while it holds the lock half-way through a change.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn make_room(&mut self, now: UnixTime) {
+        let before = self.by_digest.len();
+        self.by_digest.retain(|_, (recipient, _)| recipient.holds_at(now));
+        let oldest = self.by_digest.iter().min_by_key(|(_, (_, last_use))| *last_use).map(|(digest, _)| *digest);
+        if let Some(oldest) = oldest.filter(|_| self.by_digest.len() == before) {
+            self.by_digest.remove(&oldest);
+        }
+    }
+}
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipients").field("known", &self.lock().by_digest.len()).finish_non_exhaustive()
     }
 }
 
@@ -96,6 +202,10 @@ fn unusable() -> Fault {
 
 /// KMS takes documents younger than this.
 const MAX_AGE: Duration = Duration::from_secs(5 * 60);
+const CLOCK_SKEW: Duration = Policy::DEFAULT_CLOCK_SKEW;
+/// The limit of the `AttestationDocument` field in KMS's API.
+const MAX_DOCUMENT_LEN: usize = 262_144;
+const MAX_KNOWN: usize = 256;
 const MAX_PLAINTEXT_LEN: usize = 4096;
 const RSA_ENCRYPTION: spki::ObjectIdentifier = spki::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 

@@ -120,8 +120,8 @@ impl<'a> Operator<'a> {
 
     fn test(&self, values: &[String]) -> Result<(Test, bool), PolicyError> {
         Ok(match self.name {
-            "ArnEquals" | "ArnLike" => (Test::Arn(self.each(values, |value| ArnPattern::new(value))?), false),
-            "ArnNotEquals" | "ArnNotLike" => (Test::Arn(self.each(values, |value| ArnPattern::new(value))?), true),
+            "ArnEquals" | "ArnLike" => (Test::Arn(self.each(values, ArnPattern::new)?), false),
+            "ArnNotEquals" | "ArnNotLike" => (Test::Arn(self.each(values, ArnPattern::new)?), true),
             "Bool" => (Test::Bool(self.each(values, boolean)?), false),
             "StringEquals" => (Test::Equals(values.to_vec()), false),
             "StringNotEquals" => (Test::Equals(values.to_vec()), true),

@@ -339,7 +339,8 @@ fn an_identity_policy_is_about_resources_and_has_no_principals() {
     // Only of a key, and only in identity policies: a key has aliases, a request names it by one at most.
     let by_alias = own("Allow", "*", r#"{"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/w*"}}"#);
     assert!(decide_on(&by_alias, on_key) && !decide_on(&by_alias, on_alias));
-    let wrong: [(&str, fn(&str) -> String); 7] = [
+    type Change = fn(&str) -> String;
+    let wrong: [(&str, Change); 7] = [
         ("a principal", |good| good.replace("{\"Effect\"", "{\"Principal\":\"*\",\"Effect\"")),
         ("NotResource", |good| good.replace("Resource", "NotResource")),
         ("no resource", |good| good.replace("\"Resource\":\"*\",", "")),
