@@ -2,25 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+#[path = "support/raw.rs"]
+mod raw;
 mod support;
 
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use kms_enclave_client::sim::KmsSimulator;
 use nsm_attest::sim::Authority;
 use nsm_attest::{AttestationRequest, Clock, Nsm};
-use rustls::pki_types::{CertificateDer, ServerName};
+use raw::*;
 use serde_json::{Value, json};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-const HOST: &str = "kms.eu-west-1.amazonaws.com";
 
 struct World {
     authority: Authority,
@@ -49,24 +45,13 @@ impl World {
     }
 
     async fn connect(&self) -> TlsStream<TcpStream> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from(self.kms.tls_root_der())).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let stream = TcpStream::connect(self.kms.local_addr()).await.unwrap();
-        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST).unwrap(), stream).await.unwrap()
+        connect(&self.kms).await
     }
 
     /// Sends bytes on a connection of their own and reads one reply.
     async fn raw(&self, bytes: &[u8]) -> (u16, Value) {
-        let mut stream = self.connect().await;
-        stream.write_all(bytes).await.unwrap();
-        stream.flush().await.unwrap();
-        read_reply(&mut stream).await
+        let reply = exchange(&self.kms, bytes).await;
+        (reply.status, reply.json())
     }
 
     async fn send(&self, signed: &Signed) -> (u16, Value) {
@@ -88,89 +73,6 @@ impl World {
 
     async fn assert_still_serves(&self) {
         self.create_key().await;
-    }
-}
-
-/// Reads to the end of one reply with a content length.
-async fn read_reply(stream: &mut TlsStream<TcpStream>) -> (u16, Value) {
-    let mut bytes = Vec::new();
-    loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_lowercase();
-            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            let len = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let len = len.map_or(0, |len| len.parse::<usize>().unwrap());
-            if bytes.len() >= end + 4 + len {
-                return (status, serde_json::from_slice(&bytes[end + 4..]).unwrap_or(Value::Null));
-            }
-        }
-        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "closed without a reply");
-    }
-}
-
-/// A request that can be changed after it was signed.
-struct Signed {
-    request_line: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Signed {
-    fn new(action: &str, body: &Value) -> Self {
-        Self::with(&format!("TrentService.{action}"), body.to_string().into_bytes(), REGION, "kms", HOST)
-    }
-
-    fn with(target: &str, body: Vec<u8>, region: &str, service: &str, host: &str) -> Self {
-        let sent = [("host", host), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        Self::signing(&sent, body, region, service)
-    }
-
-    fn signing(sent: &[(&str, &str)], body: Vec<u8>, region: &str, service: &str) -> Self {
-        let identity = aws_credential_types::Credentials::new(ADMINISTRATOR_KEY, SECRET, None, None, "tests").into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name(service)
-            .time(UNIX_EPOCH + Duration::from_millis(start_of_time().as_millis()))
-            .settings(SigningSettings::default())
-            .build()
-            .unwrap()
-            .into();
-        let uri = format!("https://{}/", sent[0].1);
-        let signable = SignableRequest::new("POST", uri, sent.iter().copied(), SignableBody::Bytes(&body)).unwrap();
-        let (instructions, _) = sign(signable, &params).unwrap().into_parts();
-        let mut headers: Vec<(String, String)> =
-            sent.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        headers.extend(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        Self { request_line: "POST / HTTP/1.1".to_owned(), headers, body }
-    }
-
-    fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
-        self
-    }
-
-    fn line(mut self, line: &str) -> Self {
-        line.clone_into(&mut self.request_line);
-        self
-    }
-
-    fn body(mut self, body: &[u8]) -> Self {
-        self.body = body.to_vec();
-        self
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{}\r\ncontent-length: {}\r\n", self.request_line, self.body.len());
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        [text.as_bytes(), b"\r\n", &self.body].concat()
     }
 }
 
@@ -330,7 +232,7 @@ async fn a_large_body_is_refused_unread() {
     let head = format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 10485760\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
-    assert_eq!(read_reply(&mut stream).await.0, 413);
+    assert_eq!(read_reply(&mut stream).await.unwrap().status, 413);
     world.assert_still_serves().await;
 }
 

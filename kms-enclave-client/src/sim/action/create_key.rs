@@ -42,8 +42,9 @@ impl Action for CreateKey {
         let id = new_uuid().map_err(|_| Fault::internal())?;
         let arn = call.service.place.arn(&format!("key/{id}"));
         let arn: KeyArn = arn.parse().map_err(|_| Fault::internal())?;
+        // The safety check is for policies that somebody wrote.
+        let bypass = self.bypass_policy_lockout_safety_check.unwrap_or(false) || self.policy.is_none();
         let text = self.policy.unwrap_or_else(|| Policy::default_text(&arn));
-        let bypass = self.bypass_policy_lockout_safety_check.unwrap_or(false);
         let policy = call.service.checked_policy(text, &arn, call.caller, bypass)?;
         let key = Key::generate(arn, call.now, self.description.unwrap_or_default(), spec);
         let key = key.map_err(|_| Fault::internal())?;

@@ -187,15 +187,14 @@ impl Call<'_> {
         request: &RequestContext<'_>,
         resource: &str,
     ) -> Result<(), Fault> {
-        let based = |origin| match origin {
-            Origin::Identity => "identity-based",
-            Origin::Resource => "resource-based",
-        };
         let reason = match decide(policy.map(|stored| &stored.policy), &self.caller.identity, request) {
             Decision::Allowed => return Ok(()),
-            Decision::DeniedBy(origin) => format!("with an explicit deny in a {} policy", based(origin)),
+            Decision::DeniedBy(origin) => {
+                let article = if origin == Origin::Identity { "an" } else { "a" };
+                format!("with an explicit deny in {article} {} policy", origin.as_str())
+            }
             Decision::NotAllowedBy(origin) => {
-                format!("because no {} policy allows the {} action", based(origin), request.action)
+                format!("because no {} policy allows the {} action", origin.as_str(), request.action)
             }
         };
         let (who, what) = (&request.caller.arn, request.action);

@@ -52,6 +52,15 @@ pub(crate) enum Origin {
     Resource,
 }
 
+impl Origin {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity-based",
+            Self::Resource => "resource-based",
+        }
+    }
+}
+
 /// Asks the policy of the key, if there is one to ask, and the caller's own.
 pub(crate) fn decide(key_policy: Option<&Policy>, identity: &Policy, request: &RequestContext<'_>) -> Decision {
     let key_opinion = key_policy.map(|policy| policy.opinion(request));

@@ -1,5 +1,7 @@
 //! [`AdminClient`]: the key administrator's side, outside any enclave.
 
+mod aliases;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +22,12 @@ use crate::error::{Error, MalformedReply, RequestLimit};
 use crate::key_arn::KeyArn;
 use crate::plaintext::Plaintext;
 use crate::retry::RetryPolicy;
+use crate::sim::key_spec::{KeySpec, KeyUsage};
 use crate::sim::policy::MAX_POLICY_LEN;
 use crate::tls::TlsRoots;
 use crate::transport::Transport;
+
+pub use self::aliases::AliasDescription;
 
 /// Creates keys and writes their policies, over the same signed transport that the enclave's client uses.
 ///
@@ -65,15 +70,38 @@ impl AdminClient {
     /// # Errors
     /// As KMS answers, or as the exchange fails.
     pub async fn create_key(&self) -> Result<KeyArn, Error> {
+        self.create_key_with(KeySpec::SymmetricDefault, KeyUsage::EncryptDecrypt).await
+    }
+
+    /// Creates a key of a kind and for a use, under the default policy.
+    ///
+    /// # Errors
+    /// As KMS answers (`ValidationException` if the kind has no such use), or as the exchange fails.
+    pub async fn create_key_with(&self, spec: KeySpec, usage: KeyUsage) -> Result<KeyArn, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
         struct Body {
             key_spec: &'static str,
             key_usage: &'static str,
         }
-        let body = Body { key_spec: "SYMMETRIC_DEFAULT", key_usage: "ENCRYPT_DECRYPT" };
+        let body = Body { key_spec: spec.as_str(), key_usage: usage.as_str() };
         let reply: MetadataReply = self.channel.call("CreateKey", &body, Deadline::after(DEADLINE)).await?;
         Ok(reply.key_metadata.arn)
+    }
+
+    /// Reads the public half of an asymmetric key: `SubjectPublicKeyInfo` in DER.
+    ///
+    /// # Errors
+    /// As KMS answers (`UnsupportedOperationException` if there is none), or as the exchange fails.
+    pub async fn get_public_key(&self, key: &KeyArn) -> Result<Vec<u8>, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Reply {
+            public_key: String,
+        }
+        let body = KeyBody { key_id: key.as_str() };
+        let reply: Reply = self.channel.call("GetPublicKey", &body, Deadline::after(DEADLINE)).await?;
+        from_base64("PublicKey", &reply.public_key)
     }
 
     /// Describes a key.
