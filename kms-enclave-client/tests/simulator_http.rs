@@ -18,6 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+const TARGET: &str = "TrentService.CreateKey";
+
 struct World {
     authority: Authority,
     clock: Clock,
@@ -83,7 +85,7 @@ async fn a_request_must_be_signed_whole_and_for_here() {
     assert_eq!(world.send(&good()).await.0, 200);
     let elsewhere = "kms.us-east-1.amazonaws.com";
     let create = || b"{}".to_vec();
-    let target = "TrentService.CreateKey";
+    let target = TARGET;
     for (why, request, expected) in [
         ("unsigned", good().without("authorization"), "MissingAuthenticationTokenException"),
         (
@@ -122,6 +124,80 @@ async fn a_request_must_be_signed_whole_and_for_here() {
         assert_eq!(world.exception(&request).await, expected, "{why}");
     }
     world.assert_still_serves().await;
+}
+
+/// A reply of the real KMS as recorded: see the source of the simulator's HTTP.
+#[tokio::test]
+async fn replies_have_the_headers_of_kms_and_the_date_of_the_simulator_s_clock() {
+    let world = World::new().await;
+    let minute = Duration::from_secs(60);
+    for (request, status) in
+        [(Signed::new("CreateKey", &json!({})), 200), (Signed::new("DescribeKey", &json!({"KeyId": "x"})), 400)]
+    {
+        let reply = exchange(&world.kms, &request.bytes()).await;
+        assert_eq!(reply.status, status);
+        let names: Vec<&str> = reply.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let expected = "x-amzn-requestid cache-control expires pragma date content-type content-length";
+        assert_eq!(names.join(" "), expected);
+        for (name, value) in [
+            ("cache-control", "no-cache, no-store, must-revalidate, private"),
+            ("expires", "0"),
+            ("pragma", "no-cache"),
+            ("date", "Thu, 28 May 2026 20:26:40 GMT"),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("content-length", &reply.text.len().to_string()),
+        ] {
+            assert_eq!(reply.header(name), Some(value));
+        }
+        let id = reply.header("x-amzn-requestid").unwrap();
+        let lens: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!(lens, [8, 4, 4, 4, 12], "{id}");
+    }
+    world.clock.set(start_of_time().saturating_add(minute)).unwrap();
+    let later = exchange(&world.kms, &Signed::new("CreateKey", &json!({})).bytes()).await;
+    assert_eq!(later.header("date"), Some("Thu, 28 May 2026 20:27:40 GMT"));
+}
+
+/// AWS's wording, as in <https://github.com/upmc-enterprises/registry-creds/issues/24>.
+#[tokio::test]
+async fn a_signature_out_of_time_is_refused_in_aws_s_words() {
+    let world = World::new().await;
+    let sent = [("host", HOST), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", TARGET)];
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let now = start_of_time();
+    for (time, expected) in [
+        (now.saturating_sub(minutes(15)), None),
+        (now.saturating_add(minutes(15)), None),
+        (
+            now.saturating_sub(minutes(16)),
+            Some(
+                "Signature expired: 20260528T201040Z is now earlier than 20260528T201140Z (20260528T202640Z - 15 min.)",
+            ),
+        ),
+        (
+            now.saturating_add(minutes(16)),
+            Some(
+                "Signature not yet current: 20260528T204240Z is still later than 20260528T204140Z (20260528T202640Z + 15 min.)",
+            ),
+        ),
+    ] {
+        let signed = Signed::signing_at(time, &sent, b"{}".to_vec(), REGION, "kms");
+        let (status, body) = world.send(&signed).await;
+        match expected {
+            None => assert_eq!(status, 200, "{body}"),
+            Some(message) => {
+                assert_eq!((status, &body["__type"]), (400, &json!("InvalidSignatureException")));
+                assert_eq!(body["message"], message);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_fips_endpoint_is_another_name_of_the_same_kms() {
+    let world = World::new().await;
+    let fips = Signed::with(TARGET, b"{}".to_vec(), REGION, "kms", "kms-fips.eu-west-1.amazonaws.com");
+    assert_eq!(world.send(&fips).await.0, 200);
 }
 
 #[tokio::test]

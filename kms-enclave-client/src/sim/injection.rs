@@ -70,8 +70,7 @@ impl Injection {
     }
 
     fn befalls(&self, request: Befallen<'_>) -> bool {
-        self.requests > 0
-            && self.action.as_deref().is_none_or(|action| action == request.action)
+        self.action.as_deref().is_none_or(|action| action == request.action)
             && self.failure.can_befall(request.action)
             && (request.has_recipient || !self.failure.needs_recipient())
             && (request.has_earlier_reply || self.failure != Failure::ReplyReplayed)
@@ -216,6 +215,9 @@ pub(crate) struct Injections(Mutex<VecDeque<Injection>>);
 impl Injections {
     pub(crate) fn push(&self, injection: Injection) -> Result<(), InjectionError> {
         injection.check()?;
+        if injection.requests == 0 {
+            return Ok(());
+        }
         let mut waiting = self.waiting();
         if waiting.len() >= MAX_WAITING {
             return Err(InjectionError::TooMany { max: MAX_WAITING });

@@ -214,8 +214,112 @@ mod tests {
     use aws_lc_rs::encoding::AsDer as _;
     use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use nsm_attest::sim::{Authority, SimulatedNsm};
+    use nsm_attest::{AttestationRequest, Clock, Nsm};
 
     use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_780_000_000);
+
+    /// An enclave and its authority; documents over one key, each with another nonce.
+    struct Enclave {
+        authority: Authority,
+        nsm: SimulatedNsm,
+        key: Vec<u8>,
+    }
+
+    impl Enclave {
+        fn new() -> Self {
+            let authority = Authority::generate(NOW).unwrap();
+            let builder = SimulatedNsm::builder(authority.clone()).measure(b"a", b"b").clock(Clock::settable(NOW));
+            let nsm = builder.build().unwrap();
+            let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap().public_key();
+            Self { authority, nsm, key: key.as_der().unwrap().as_ref().to_vec() }
+        }
+
+        fn document(&self, nonce: usize) -> PresentedDocument {
+            let request = AttestationRequest::new().with_public_key(self.key.clone());
+            presented(self.nsm.attest(&request.with_nonce(nonce.to_be_bytes())).unwrap())
+        }
+
+        fn recipients(&self) -> Recipients {
+            Recipients::new(self.authority.trust_anchor())
+        }
+    }
+
+    fn presented(bytes: Vec<u8>) -> PresentedDocument {
+        let field = RecipientField {
+            attestation_document: STANDARD.encode(bytes),
+            key_encryption_algorithm: "RSAES_OAEP_SHA_256".to_owned(),
+        };
+        field.document().unwrap()
+    }
+
+    #[test]
+    fn a_document_is_remembered_exactly_as_long_as_it_would_be_verified() {
+        let enclave = Enclave::new();
+        let (document, recipients) = (enclave.document(0), enclave.recipients());
+        assert!(recipients.known(&document, NOW).is_none());
+        let verified = recipients.verify(&document, NOW).unwrap();
+        let path = verified.path_validity.clone();
+        let millis = Duration::from_millis;
+        let edges = [NOW, NOW.saturating_add(MAX_AGE), NOW.saturating_sub(CLOCK_SKEW), *path.start(), *path.end()];
+        for edge in edges {
+            for now in [edge.saturating_sub(millis(1)), edge, edge.saturating_add(millis(1))] {
+                let is_known = recipients.known(&document, now).is_some();
+                assert_eq!(is_known, enclave.recipients().verify(&document, now).is_ok(), "{now}");
+            }
+        }
+        assert!(recipients.known(&document, NOW).is_some(), "a clock that was off and is right again");
+    }
+
+    #[test]
+    fn a_path_that_ends_before_the_document_s_age_does_is_not_remembered_beyond_its_end() {
+        let enclave = Enclave::new();
+        let (document, recipients) = (enclave.document(0), enclave.recipients());
+        let anchor = enclave.authority.trust_anchor();
+        let mut short = VerifiedRecipient::verify(&document.bytes, &anchor, NOW).unwrap();
+        short.path_validity = NOW.saturating_sub(Duration::from_secs(1))..=NOW.saturating_add(Duration::from_secs(1));
+        recipients.lock().by_digest.insert(document.digest, (Arc::new(short), 0));
+        let known = |secs| recipients.known(&document, NOW.saturating_add(Duration::from_secs(secs))).is_some();
+        assert_eq!([known(0), known(1), known(2)], [true, true, false]);
+    }
+
+    #[test]
+    fn only_the_same_bytes_are_remembered_and_only_what_was_believed() {
+        let enclave = Enclave::new();
+        let (document, recipients) = (enclave.document(0), enclave.recipients());
+        recipients.verify(&document, NOW).unwrap();
+        let mut changed = document.bytes.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        let changed = presented(changed);
+        for _ in 0..2 {
+            assert!(recipients.known(&changed, NOW).is_none());
+            assert_eq!(recipients.verify(&changed, NOW).unwrap_err().exception, "AccessDeniedException");
+        }
+        assert!(recipients.known(&enclave.document(1), NOW).is_none());
+        let stranger = Recipients::new(Authority::generate(NOW).unwrap().trust_anchor());
+        assert!(stranger.verify(&document, NOW).is_err() && stranger.known(&document, NOW).is_none());
+    }
+
+    #[test]
+    fn as_many_documents_are_remembered_as_there_is_room_for() {
+        let enclave = Enclave::new();
+        let (first, second, recipients) = (enclave.document(0), enclave.document(1), enclave.recipients());
+        recipients.verify(&first, NOW).unwrap();
+        recipients.verify(&second, NOW).unwrap();
+        for nonce in 2..=MAX_KNOWN {
+            recipients.known(&first, NOW).unwrap();
+            recipients.verify(&enclave.document(nonce), NOW).unwrap();
+        }
+        assert_eq!(recipients.lock().by_digest.len(), MAX_KNOWN);
+        assert!(recipients.known(&first, NOW).is_some(), "used all the time");
+        assert!(recipients.known(&second, NOW).is_none(), "unused for longest");
+        // Whatever no longer holds makes room first.
+        let later = NOW.saturating_add(MAX_AGE + Duration::from_secs(1));
+        recipients.lock().make_room(later);
+        assert_eq!(recipients.lock().by_digest.len(), 0);
+    }
 
     #[test]
     fn takes_rsa_keys_of_2048_to_4096_bits_only() {
