@@ -179,7 +179,8 @@ impl KmsClientBuilder {
 
     /// How many connections there are at most; further calls wait, within their deadline. 16 by default, at least one.
     ///
-    /// Connections are kept for the next calls, for 20 seconds.
+    /// Connections are kept for the next calls, for 20 seconds. Each call that waits holds its request, so whoever makes
+    /// calls for others bounds how many there are.
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = Some(max);
         self
