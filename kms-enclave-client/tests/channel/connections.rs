@@ -23,21 +23,21 @@ async fn one_connection_serves_call_after_call() {
         sleep(Duration::from_secs(19)).await;
     }
     call(&client.clone()).await.unwrap();
-    assert_eq!((kms.requests(), kms.dialled(), *kms.open().borrow()), (6, 1, 1));
+    assert_eq!((kms.requests(), kms.dialled(), kms.open()), (6, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_after_twenty_seconds_and_with_its_client() {
     let kms = ScriptedKms::start(REAL_KMS, |asked| success(&asked));
-    let (client, mut open, began) = (client(&kms), kms.open(), Instant::now());
+    let (client, began) = (client(&kms), Instant::now());
     call(&client).await.unwrap();
     // Nobody calls: it is closed all the same.
-    open.wait_for(|open| *open == 0).await.unwrap();
+    kms.all_closed().await;
     assert!((20_000..20_010).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     call(&client).await.unwrap();
     assert_eq!(kms.dialled(), 2);
     drop(client);
-    open.wait_for(|open| *open == 0).await.unwrap();
+    kms.all_closed().await;
     assert!(began.elapsed() < Duration::from_secs(21));
 }
 
@@ -92,10 +92,10 @@ async fn no_connection_is_used_again_after_a_reply_that_was_not_read_to_its_end(
         0 => Answer::Bytes(head.to_vec()),
         _ => success(&asked),
     });
-    let (client, mut open) = (client(&kms), kms.open());
+    let client = client(&kms);
     let refused = call(&client).await;
     assert!(matches!(refused, Err(Error::ReplyTooLong { max: 65_536 })), "{refused:?}");
-    open.wait_for(|open| *open == 0).await.unwrap();
+    kms.all_closed().await;
     call(&client).await.unwrap();
     assert_eq!((kms.requests(), kms.dialled()), (2, 2));
 }
@@ -123,12 +123,12 @@ async fn a_call_that_is_given_up_leaves_no_connection_behind() {
         0 => Answer::Held(Arc::clone(&held), Box::new(success(&asked))),
         _ => success(&asked),
     });
-    let (client, mut open) = (client(&kms), kms.open());
+    let client = client(&kms);
     let given_up = tokio::time::timeout(Duration::from_secs(1), call(&client)).await;
     assert!(given_up.is_err());
     // The server notices once it may speak.
     gate.notify_one();
-    open.wait_for(|open| *open == 0).await.unwrap();
+    kms.all_closed().await;
     call(&client).await.unwrap();
     assert_eq!((kms.requests(), kms.dialled()), (2, 2));
 }
@@ -177,7 +177,7 @@ async fn a_hundred_calls_share_the_connections_they_may_have() {
     calls.join_all().await;
     assert_eq!(kms.requests(), 100);
     assert!(kms.dialled() <= 4, "{}", kms.dialled());
-    assert!(*kms.open().borrow() <= 4);
+    assert!(kms.open() <= 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -183,9 +183,16 @@ impl ScriptedKms {
         self.dialled.load(Ordering::SeqCst)
     }
 
-    /// How many connections are open, watched.
-    pub(crate) fn open(&self) -> watch::Receiver<usize> {
-        self.open.clone()
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Waits until no connection is open, for a minute of the runtime's time at most.
+    pub(crate) async fn all_closed(&self) {
+        let mut open = self.open.clone();
+        let closed = tokio::time::timeout(Duration::from_secs(60), open.wait_for(|open| *open == 0)).await;
+        closed.expect("all connections are closed within a minute").unwrap();
     }
 }
 
