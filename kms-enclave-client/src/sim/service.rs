@@ -12,7 +12,7 @@ use crate::sim::action::{Action, Call, Counters};
 use crate::sim::authenticate::Registered;
 use crate::sim::fault::Fault;
 use crate::sim::injection::{Befallen, Failure, Injections};
-use crate::sim::policy::{Decision, Policy, PolicyKind, RequestContext, Resource, decide};
+use crate::sim::policy::{Decision, Policy, PolicyKind, RequestContext, decide};
 use crate::sim::principal::{Caller, KnownPrincipals, Principal};
 use crate::sim::recipient::{PresentedDocument, Recipients, VerifiedRecipient};
 use crate::sim::vault::{Place, StoredPolicy, Vault};
@@ -154,19 +154,18 @@ impl Service {
         self.vault.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a key policy and, unless told not to, makes sure that its author can still change it.
+    /// Reads the key policy that `caller` wrote and, unless told not to, makes sure that it lets its author's next
+    /// PutKeyPolicy pass, which is `attempt`.
     pub(crate) fn checked_policy(
         &self,
         text: String,
         key: &KeyArn,
         caller: &Caller,
-        bypass: bool,
+        attempt: Option<&RequestContext<'_>>,
     ) -> Result<StoredPolicy, Fault> {
-        let policy =
-            Policy::parse(&text, PolicyKind::Key { key, principals: KnownPrincipals::Only(&self.principals) })?;
-        let resource = Resource::Key { arn: key, aliases: &[] };
-        let attempt = RequestContext::new(&caller.principal, "kms:PutKeyPolicy", resource);
-        if !bypass && decide(Some(&policy), &caller.identity, &attempt) != Decision::Allowed {
+        let principals = KnownPrincipals::Only(&self.principals);
+        let policy = Policy::parse(&text, PolicyKind::Key { key, principals })?;
+        if attempt.is_some_and(|attempt| decide(Some(&policy), &caller.identity, attempt) != Decision::Allowed) {
             return Err(Fault::malformed_policy(
                 "The new key policy will not allow you to update the key policy in the future.",
             ));

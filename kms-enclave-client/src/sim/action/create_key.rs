@@ -33,8 +33,9 @@ impl Action for CreateKey {
     fn perform(self, call: &Call<'_>) -> Result<Bytes, Fault> {
         let spec = self.checked_spec()?;
         // There is no key yet, hence no key policy: only identity policies can allow it.
+        let key_properties = Some(KeyProperties { spec, usage: spec.usage(), is_multi_region: false });
         let attempt = RequestContext {
-            key_properties: Some(KeyProperties { spec, usage: spec.usage(), is_multi_region: false }),
+            key_properties,
             bypass_policy_lockout_safety_check: self.bypass_policy_lockout_safety_check,
             ..call.attempt_on("kms:CreateKey", Resource::None)
         };
@@ -45,7 +46,9 @@ impl Action for CreateKey {
         // The safety check is for policies that somebody wrote.
         let bypass = self.bypass_policy_lockout_safety_check.unwrap_or(false) || self.policy.is_none();
         let text = self.policy.unwrap_or_else(|| Policy::default_text(&arn));
-        let policy = call.service.checked_policy(text, &arn, call.caller, bypass)?;
+        let resource = Resource::Key { arn: &arn, aliases: &[] };
+        let next = RequestContext { key_properties, ..call.attempt_on("kms:PutKeyPolicy", resource) };
+        let policy = call.service.checked_policy(text, &arn, call.caller, Some(&next).filter(|_| !bypass))?;
         let key = Key::generate(arn, call.now, self.description.unwrap_or_default(), spec);
         let key = key.map_err(|_| Fault::internal())?;
         let body = reply(&MetadataReply::of(&key)?)?;

@@ -31,7 +31,9 @@ impl Action for PutKeyPolicy {
         };
         call.authorize(Some(&found.policy), &attempt)?;
         let bypass = self.bypass_policy_lockout_safety_check.unwrap_or(false);
-        let policy = call.service.checked_policy(self.policy, &found.key.arn, call.caller, bypass)?;
+        let next = call.attempt("kms:PutKeyPolicy", &found);
+        let next = Some(&next).filter(|_| !bypass);
+        let policy = call.service.checked_policy(self.policy, &found.key.arn, call.caller, next)?;
         vault.set_policy(found.key.arn.key_id(), policy)?;
         Ok(NOTHING)
     }
