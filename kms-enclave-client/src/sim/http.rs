@@ -1,8 +1,9 @@
 //! One HTTP request, and a reply in the shape of KMS.
 //!
-//! A reply of the real KMS, as recorded (<https://github.com/mongodb/libmongocrypt>, `kms-message/test`, and
-//! <https://github.com/aws/aws-nitro-enclaves-sdk-c/blob/main/docs/kms-apis/Decrypt.md>): status, `x-amzn-RequestId`, headers
-//! against caches, `Date`, `Content-Type`, `Content-Length`; compact JSON with members in the order of their names.
+//! The headers and their order are those of replies that boto3 recorded from KMS: `x-amzn-RequestId`, three against caches,
+//! `Date`, `Content-Type`, `Content-Length`. So is the body (compact JSON, members in the order of their names): compare the
+//! "raw AWS responses" in the tests of <https://github.com/rstudio/platform-lib> (`pkg/rsstorage`) and those in
+//! `kms-message/test` of <https://github.com/mongodb/libmongocrypt>.
 
 use std::fmt;
 use std::pin::Pin;
