@@ -89,8 +89,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             }
         }
         if self.needs_flush {
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            let flushed = Pin::new(&mut self.io).poll_flush(cx);
+            if flushed.is_pending() {
+                // A stream that buffers, such as TLS, has taken what the peer has not.
+                self.blocked_since.get_or_insert_with(Instant::now);
+            }
+            ready!(flushed)?;
             self.needs_flush = false;
+            self.taken_of_piece = 0;
+            self.blocked_since = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -150,8 +157,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         self.written += len as u64;
         self.needs_flush = true;
         self.taken_of_piece += len;
-        // Only a whole piece counts as progress: a peer that takes a byte now and then is a slow reader.
-        if self.taken_of_piece >= MAX_WRITE_LEN || self.output.is_empty() {
+        // Only a whole piece counts as progress, or the last one flushed: a peer that takes a byte now and then is a
+        // slow reader.
+        if self.taken_of_piece >= MAX_WRITE_LEN {
             self.taken_of_piece = 0;
             self.blocked_since = None;
         }
