@@ -84,11 +84,16 @@ impl Dialer {
             sleep_until(at).await;
             return Ok(());
         }
-        let (kind, reason) = match &history.last_error {
-            Some(CallError::Unreachable { kind, reason, .. }) => (*kind, &**reason),
-            _ => (io::ErrorKind::ConnectionReset, "the last connections ended before they were of use"),
-        };
-        Err(self.unreachable(kind, reason, at.saturating_duration_since(Instant::now())))
+        let retry_after = at.saturating_duration_since(Instant::now());
+        Err(match &history.last_error {
+            Some(CallError::Unreachable { kind, reason, source, .. }) => {
+                self.unreachable(*kind, reason, retry_after, source.clone())
+            }
+            _ => {
+                let reason = "the last connections ended before they were of use";
+                self.unreachable(io::ErrorKind::ConnectionReset, reason, retry_after, None)
+            }
+        })
     }
 
     async fn attempt(&self, history: &mut History) -> Result<Arc<InFlight>, CallError> {
@@ -105,8 +110,8 @@ impl Dialer {
                 tokio::spawn(Driver::new(stream, Arc::clone(&connection), self.limits.clone()));
                 return Ok(connection);
             }
-            Ok(Err(error)) => self.unreachable(error.kind(), &error.to_string(), pause),
-            Err(_elapsed) => self.unreachable(io::ErrorKind::TimedOut, "connecting took too long", pause),
+            Ok(Err(error)) => self.unreachable(error.kind(), &error.to_string(), pause, Some(Arc::new(error))),
+            Err(_elapsed) => self.unreachable(io::ErrorKind::TimedOut, "connecting took too long", pause, None),
         };
         history.not_before = Some(Instant::now() + pause);
         history.last_error = Some(error.clone());
@@ -123,8 +128,14 @@ impl Dialer {
         full - full.mul_f64(random as f64 / 2048.0)
     }
 
-    fn unreachable(&self, kind: io::ErrorKind, reason: &str, retry_after: Duration) -> CallError {
-        CallError::Unreachable { target: Arc::clone(self.target()), kind, reason: reason.into(), retry_after }
+    fn unreachable(
+        &self,
+        kind: io::ErrorKind,
+        reason: &str,
+        retry_after: Duration,
+        source: Option<Arc<io::Error>>,
+    ) -> CallError {
+        CallError::Unreachable { target: Arc::clone(self.target()), kind, reason: reason.into(), retry_after, source }
     }
 
     fn lock_current(&self) -> MutexGuard<'_, Option<Arc<InFlight>>> {

@@ -52,6 +52,8 @@ pub enum CallError {
         reason: Arc<str>,
         /// How long the client waits before it tries again.
         retry_after: Duration,
+        /// The failure itself, if the connector reported one.
+        source: Option<Arc<io::Error>>,
     },
 }
 
