@@ -2,6 +2,7 @@
 
 mod addr;
 mod backlog;
+mod identity;
 mod listener;
 mod memory;
 mod stream;
@@ -14,9 +15,10 @@ use tokio::net::{TcpStream, UnixStream};
 
 pub use self::addr::{Addr, HostPort, ParseAddrError};
 pub(crate) use self::backlog::Backlog;
+pub use self::identity::{ParseIdentityError, PeerIdentity};
 pub use self::listener::Listener;
 pub use self::memory::MemoryConnector;
-pub use self::stream::{Peer, PeerAddr, PeerIdentity, Stream};
+pub use self::stream::{Peer, PeerAddr, Stream};
 
 impl Addr {
     /// Connects. A TCP name is resolved now, and each of its addresses is tried in turn.

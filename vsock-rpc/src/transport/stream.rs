@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::MAX_WRITE_LEN;
+use super::{MAX_WRITE_LEN, PeerIdentity};
 
 /// A connected byte stream over vsock, a unix socket, TCP, or memory.
 ///
@@ -167,24 +167,6 @@ pub enum PeerAddr {
         /// The peer's port.
         port: u32,
     },
-}
-
-/// The SHA-256 of the public key (SubjectPublicKeyInfo) that a peer proved to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PeerIdentity([u8; 32]);
-
-impl PeerIdentity {
-    /// An identity from the digest of an authenticated key.
-    #[must_use]
-    pub fn from_bytes(digest: [u8; 32]) -> Self {
-        Self(digest)
-    }
-
-    /// The digest.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
 #[cfg(test)]
