@@ -15,6 +15,8 @@ pub mod relay;
 mod remote_error;
 mod router;
 pub mod server;
+#[cfg(feature = "session")]
+pub mod session;
 pub mod transport;
 
 pub use self::cbor::CborError;

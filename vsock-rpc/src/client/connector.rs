@@ -18,7 +18,7 @@ pub struct Connector {
     target: Arc<str>,
 }
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
+pub(crate) type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
 
 impl Connector {
     /// A connector from a function; `target` is its name in errors.
@@ -35,11 +35,11 @@ impl Connector {
         Self { connect: Arc::new(connect), target: target.into() }
     }
 
-    pub(super) fn connect(&self) -> Connecting {
+    pub(crate) fn connect(&self) -> Connecting {
         (self.connect)()
     }
 
-    pub(super) fn target(&self) -> &Arc<str> {
+    pub(crate) fn target(&self) -> &Arc<str> {
         &self.target
     }
 }

@@ -21,9 +21,16 @@ pub struct ServerHandle {
 
 impl ServerHandle {
     pub(super) fn spawn(core: Arc<ServerCore>, listener: Listener) -> Self {
+        Self::accepting(listener, |listener, shutdown| accept_loop(core, listener, shutdown))
+    }
+
+    /// Spawns an accept loop of any kind.
+    pub(crate) fn accepting<F>(listener: Listener, accept: impl FnOnce(Listener, CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
         let local_addr = listener.local_addr().cloned();
-        let accepting = Accepting::spawn(|shutdown| accept_loop(core, listener, shutdown));
-        Self { local_addr, accepting }
+        Self { local_addr, accepting: Accepting::spawn(|shutdown| accept(listener, shutdown)) }
     }
 
     /// Where the server listens, with the actual port; `None` in memory.

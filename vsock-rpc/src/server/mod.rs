@@ -48,9 +48,17 @@ impl Server {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        self.serve_stream_until(stream, peer, CancellationToken::new()).await;
+    }
+
+    /// The same; from the moment that `shutdown` is cancelled, the connection is drained.
+    pub(crate) async fn serve_stream_until<T>(&self, stream: T, peer: Peer, shutdown: CancellationToken)
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let connection = Connection::new(Arc::clone(&self.core), stream, peer);
         match self.core.admit_connection() {
-            Some(_place) => connection.run(CancellationToken::new()).await,
+            Some(_place) => connection.run(shutdown).await,
             None => connection.refuse(),
         }
     }

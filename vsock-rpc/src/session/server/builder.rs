@@ -1,0 +1,103 @@
+//! [`SessionServerBuilder`]: the limits of a session server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionServer;
+use crate::alarm::addable;
+use crate::session::evidence::Evidence;
+use crate::session::{AllowedClients, SessionError, SessionKeys};
+use crate::transport::Peer;
+
+/// Sets the limits of a [`SessionServer`]; each has a finite default.
+#[derive(Clone)]
+#[must_use]
+pub struct SessionServerBuilder {
+    pub(super) keys: SessionKeys,
+    pub(super) evidence: Arc<dyn Evidence>,
+    pub(super) clients: AllowedClients,
+    pub(super) limits: Limits,
+    pub(super) on_failure: Option<Arc<OnFailure>>,
+}
+
+pub(super) type OnFailure = dyn Fn(&Peer, &SessionError) + Send + Sync;
+
+/// What bounds a session server.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) cached_evidence_age: Duration,
+    pub(super) evidence_timeout: Duration,
+    pub(super) max_openings: usize,
+    pub(super) opening_grace: Duration,
+    pub(super) opening_timeout: Duration,
+}
+
+impl SessionServerBuilder {
+    pub(super) fn new(keys: SessionKeys, evidence: Arc<dyn Evidence>, clients: AllowedClients) -> Self {
+        let limits = Limits {
+            cached_evidence_age: Duration::from_secs(60),
+            evidence_timeout: Duration::from_secs(3),
+            max_openings: 64,
+            opening_grace: Duration::from_secs(1),
+            opening_timeout: Duration::from_secs(10),
+        };
+        Self { keys, evidence, clients, limits, on_failure: None }
+    }
+
+    /// How old the evidence may be that clients get who accept cached evidence. Default 1 min; zero caches none.
+    ///
+    /// Those clients judge the age by themselves, and accept what is within their own limit.
+    pub fn cached_evidence_age(mut self, age: Duration) -> Self {
+        self.limits.cached_evidence_age = addable(age);
+        self
+    }
+
+    /// How long getting evidence may take. The client is then told that there is none. Default 3 s, so that a
+    /// [`Client`](crate::Client) still waits.
+    pub fn evidence_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.evidence_timeout = addable(timeout);
+        self
+    }
+
+    /// How many sessions are opened at a time; those that are open do not count. Default 64.
+    pub fn max_openings(mut self, max: usize) -> Self {
+        self.limits.max_openings = max.max(1);
+        self
+    }
+
+    /// Is called with each session that [`serve`](SessionServer::serve) did not open, to be counted or logged. It
+    /// must not block.
+    pub fn on_failure(mut self, on_failure: impl Fn(&Peer, &SessionError) + Send + Sync + 'static) -> Self {
+        self.on_failure = Some(Arc::new(on_failure));
+        self
+    }
+
+    /// How long a client may keep its place among [`max_openings`](Self::max_openings) when others want it and it is
+    /// the client's turn. Default 1 s.
+    pub fn opening_grace(mut self, grace: Duration) -> Self {
+        self.limits.opening_grace = addable(grace);
+        self
+    }
+
+    /// How long opening a session may take, from the connection to the last byte of evidence. Default 10 s.
+    pub fn opening_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.opening_timeout = addable(timeout);
+        self
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn build(self) -> SessionServer {
+        SessionServer::new(self)
+    }
+}
+
+impl fmt::Debug for SessionServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionServerBuilder")
+            .field("clients", &self.clients)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
