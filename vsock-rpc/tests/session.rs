@@ -197,24 +197,29 @@ async fn a_rotation_in_the_middle_of_an_opening_changes_nothing_for_it() {
     let rig = SessionRig::new();
     rig.enclave.set(Behaviour::Gated);
     let old = rig.keys.identity();
-    let connect = |cached: bool| {
-        let connector = rig.through(rig.connector.clone());
-        let connector = if cached { connector.accept_cached_evidence(60 * SECOND) } else { connector }.build();
-        tokio::spawn(async move { connector.connect().await.map(|session| session.peer_identity()) })
-    };
-    let fresh = connect(false);
-    rig.enclave.asked.notified().await;
-    let cached = connect(true);
-    rig.enclave.asked.notified().await;
+    let cached = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
+    let [waiting_fresh, waiting_cached] = [rig.connector(), cached.clone()]
+        .map(|connector| tokio::spawn(async move { connector.connect().await.map(|session| session.peer_identity()) }));
+    let stream = rig.connector.connect().await.unwrap();
+    let mut no_hello = tls::connect(tls::plain_client(tls::Shown::own_raw()), stream).await.unwrap();
+    while rig.enclave.asked() < 2 {
+        tokio::task::yield_now().await;
+    }
     let new = rig.keys.rotate().unwrap();
-    let cached_after = connect(true);
-    rig.enclave.asked.notified().await;
-    rig.enclave.gate.add_permits(3);
-    assert_eq!(fresh.await.unwrap().unwrap(), old);
-    assert_eq!(cached.await.unwrap().unwrap(), old);
-    assert_eq!(cached_after.await.unwrap().unwrap(), new);
-    assert_eq!(connect(true).await.unwrap().unwrap(), new);
-    assert_eq!(rig.enclave.asked(), 3);
+    rig.enclave.set(Behaviour::Honest);
+    assert_eq!(cached.connect().await.unwrap().peer_identity(), new);
+    rig.enclave.gate.add_permits(2);
+    for waiting in [waiting_fresh, waiting_cached] {
+        assert_eq!(waiting.await.unwrap().unwrap(), old);
+    }
+    // Who shook hands before the rotation, and asks after it, gets fresh evidence.
+    no_hello.write_all(&hello(2, [7; 32])).await.unwrap();
+    no_hello.flush().await.unwrap();
+    let mut head = [0; 4];
+    no_hello.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[..2], [1, 0]);
+    assert_eq!(cached.connect().await.unwrap().peer_identity(), new);
+    assert_eq!(rig.enclave.asked(), 4);
 }
 
 #[tokio::test]
@@ -222,13 +227,14 @@ async fn a_client_that_accepts_cached_evidence_takes_fresh_too() {
     let rig =
         SessionRig::with(AllowedClients::any(), |sessions| sessions.cached_evidence_age(std::time::Duration::ZERO));
     let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
-    for asked in 1..3 {
+    for _ in 0..2 {
         connector.connect().await.unwrap();
-        assert_eq!(rig.enclave.asked(), asked);
     }
+    let requests = rig.enclave.requests.lock().unwrap().clone();
+    assert!(requests.len() == 2 && requests.iter().all(|(_, nonce)| nonce.is_some()), "{requests:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rotation_under_load_drops_nothing_and_new_sessions_use_the_new_key() {
     let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.max_openings(1024));
     let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -280,6 +286,22 @@ async fn shutting_down_answers_what_is_in_flight_and_ends_what_is_being_opened()
     for (number, call) in (0..).zip(calls) {
         assert_eq!(call.await.unwrap().unwrap(), number);
     }
-    shutdown.await.unwrap();
+    tokio::time::timeout(LONG, shutdown).await.expect("nothing holds it up").unwrap();
     assert_eq!(rig.sessions.counters().opening, 0);
+}
+
+#[tokio::test]
+async fn sessions_above_the_server_s_bound_are_told_so() {
+    let rig = SessionRig::new();
+    let (listener, connector) = Listener::memory(64 * 1024);
+    let server = Server::builder(router(&rig.state)).max_connections(1).build();
+    let _handle = rig.sessions.serve(listener, server);
+    let first = client(rig.through(connector.clone()).build());
+    assert_eq!(first.call::<Add>(&(1, 2), LONG).await.unwrap(), 3);
+    let mut second = rig.through(connector).build().connect().await.unwrap();
+    let mut goaway = Vec::new();
+    // It is closed without ceremony.
+    assert!(second.read_to_end(&mut goaway).await.is_err());
+    assert!(goaway.windows(20).any(|text| text == b"too_many_connections"), "{goaway:02x?}");
+    assert_eq!(first.call::<Add>(&(1, 2), LONG).await.unwrap(), 3);
 }

@@ -311,29 +311,47 @@ async fn the_waiting_clients_of_a_cache_share_a_failure_and_the_next_tries_again
     assert_eq!(rig.enclave.asked(), 2);
 }
 
+/// A session over a stream that buffers next to nothing, served until it ends.
+async fn over_narrow_stream(rig: &SessionRig) -> (SessionStream, tokio::task::JoinHandle<()>) {
+    let (near, far) = tokio::io::duplex(2048);
+    let sessions = rig.sessions.clone();
+    let server = vsock_rpc::Server::builder(router(&rig.state)).max_payload_len(1 << 20).build();
+    let serving = tokio::spawn(async move {
+        let (session, peer) = sessions.accept(far, Peer::new(PeerAddr::Memory)).await.unwrap();
+        server.serve_stream(session, peer).await;
+    });
+    let once = std::sync::Mutex::new(Some(near));
+    let connector = vsock_rpc::client::Connector::new("once", move || {
+        let stream = once.lock().unwrap().take();
+        async move { stream.ok_or_else(|| std::io::ErrorKind::NotConnected.into()) }
+    });
+    (rig.through(connector).build().connect().await.unwrap(), serving)
+}
+
 /// What TLS has encrypted and the peer has not taken is not hidden from the server's timeout, were it a single answer.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_its_answers_is_cut_off() {
     let rig = SessionRig::new();
     for len in [3_000_u32, 200_000] {
-        let (near, far) = tokio::io::duplex(2048);
-        let (sessions, server) = (rig.sessions.clone(), vsock_rpc::Server::builder(router(&rig.state)));
-        let server = server.max_payload_len(1 << 20).build();
-        let serving = tokio::spawn(async move {
-            let (session, peer) = sessions.accept(far, Peer::new(PeerAddr::Memory)).await.unwrap();
-            server.serve_stream(session, peer).await;
-        });
-        let once = std::sync::Mutex::new(Some(near));
-        let connector = vsock_rpc::client::Connector::new("once", move || {
-            let stream = once.lock().unwrap().take();
-            async move { stream.ok_or_else(|| std::io::ErrorKind::NotConnected.into()) }
-        });
-        let mut session = rig.through(connector).build().connect().await.unwrap();
+        let (mut session, serving) = over_narrow_stream(&rig).await;
         let began = Instant::now();
         session.write_all(&request_bytes(1, "grow", len)).await.unwrap();
         session.flush().await.unwrap();
-        serving.await.unwrap();
+        tokio::time::timeout(LONG, serving).await.expect("it is cut off").unwrap();
         assert!((10 * SECOND..13 * SECOND).contains(&began.elapsed()), "{len}: {:?}", began.elapsed());
-        drop(session);
     }
+}
+
+/// Nor does TLS take answers without end, so that the server would work on for somebody who reads none.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_its_answers_is_not_worked_for() {
+    let rig = SessionRig::new();
+    let (mut session, serving) = over_narrow_stream(&rig).await;
+    let requests: Vec<_> = (1..=1000).flat_map(|id| request_bytes(id, "grow", 3_000)).collect();
+    // The server ends the stream somewhere in this.
+    assert!(session.write_all(&requests).await.is_err() || session.flush().await.is_err());
+    tokio::time::timeout(LONG, serving).await.expect("it is cut off").unwrap();
+    // As many as are in flight at a time, and those whose answers TLS and the stream took.
+    let worked = rig.state.calls.load(std::sync::atomic::Ordering::SeqCst);
+    assert!((1..=64 + 16).contains(&worked), "{worked}");
 }

@@ -45,7 +45,8 @@ impl SessionServerBuilder {
         Self { keys, evidence, clients, limits, on_failure: None }
     }
 
-    /// How old the evidence may be that clients get who accept cached evidence. Default 1 min; zero caches none.
+    /// How old the evidence may be that clients get who accept cached evidence. Default 1 min; with zero they
+    /// get fresh evidence like all others.
     ///
     /// Those clients judge the age by themselves, and accept what is within their own limit.
     pub fn cached_evidence_age(mut self, age: Duration) -> Self {

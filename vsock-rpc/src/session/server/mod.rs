@@ -214,8 +214,9 @@ impl Inner {
 
     /// The answer to a hello, with evidence.
     async fn answer(&self, key: &Arc<ServerKey>, wants: Wants, nonce: &[u8; 32]) -> Result<Vec<u8>, SessionError> {
-        // A key that is being replaced is none to cache evidence for.
-        if wants == Wants::Cached && Arc::ptr_eq(key, &self.keys.current()) {
+        let caches = !self.limits.cached_evidence_age.is_zero();
+        // A key that was replaced is none to cache evidence for.
+        if wants == Wants::Cached && caches && Arc::ptr_eq(key, &self.keys.current()) {
             let evidence = self.evidence.cached(key).await?;
             return encode(|len| Answer::Cached { len }, &evidence);
         }
