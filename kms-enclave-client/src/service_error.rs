@@ -256,7 +256,7 @@ impl ServiceErrorCode {
                 Some("that the encryption context is exactly the one used to encrypt, and the ciphertext is whole")
             }
             Self::InvalidSignature | Self::RequestExpired | Self::RequestTimeTooSkewed => {
-                Some("the enclave's clock (KMS accepts 15 minutes either way), the secret key, and the region")
+                Some("the enclave's clock (KMS accepts 5 minutes either way), the secret key, and the region")
             }
             Self::Unnamed | Self::Validation => Some(
                 "the attestation document (younger than five minutes by KMS's clock, from a real and not an emulated NSM, \
@@ -362,8 +362,8 @@ mod tests {
         let said =
             |name: &str, message: &str| ServiceError { message: message.into(), ..error(name, 400) }.is_about_time();
         let expired =
-            "Signature expired: 20150830T123600Z is now earlier than 20150830T124100Z (20150830T125600Z - 15 min.)";
-        let early = "Signature not yet current: 20150830T123600Z is still later than 20150830T123100Z";
+            "Signature expired: 20150830T123600Z is now earlier than 20150830T125100Z (20150830T125600Z - 5 min.)";
+        let early = "Signature not yet current: 20150830T123600Z is still later than 20150830T123100Z (20150830T122600Z + 5 min.)";
         assert!(said("InvalidSignatureException", expired) && said("InvalidSignatureException", early));
         assert!(said("RequestTimeTooSkewed", "") && said("RequestExpired", "") && said("RequestInTheFuture", ""));
         assert!(!said("InvalidSignatureException", "The request signature we calculated does not match"));

@@ -395,10 +395,10 @@ async fn a_client_whose_clock_is_off_is_told_the_time_and_recovers() {
     let now = world.clock.now();
     let mut seen = 0;
     for (clock, requests) in [
-        (now.saturating_sub(minutes(14)), 1),
-        (now.saturating_add(minutes(14)), 1),
-        (now.saturating_sub(minutes(16)), 2),
-        (now.saturating_add(minutes(16)), 2),
+        (now.saturating_sub(minutes(4)), 1),
+        (now.saturating_add(minutes(4)), 1),
+        (now.saturating_sub(minutes(6)), 2),
+        (now.saturating_add(minutes(6)), 2),
     ] {
         let client = world.client_with(enclave.clone(), enclave_credentials(), Clock::settable(clock));
         client.generate_data_key(world.request()).await.unwrap();

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use http::{HeaderMap, Request, header};
 use nsm_attest::UnixTime;
 use scratchstack_aws_signature::{
@@ -43,6 +43,7 @@ pub(crate) async fn authenticate(
         .ok()
         .and_then(DateTime::<Utc>::from_timestamp_millis)
         .ok_or_else(Fault::internal)?;
+    check_date(request.headers(), timestamp)?;
     // The caller is whoever's key the verifier asked for and then verified with.
     let caller = Arc::new(OnceLock::new());
     let (known, asked_for) = (Arc::clone(&service.registered), Arc::clone(&caller));
@@ -93,6 +94,32 @@ fn check_form<B>(request: &Request<B>, hosts: &[String]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses a signature that KMS's clock finds out of time, in AWS's words: the verifier's own limit is three times as long.
+///
+/// Without a signature or its date it is for the verifier to say which is missing.
+fn check_date(headers: &HeaderMap, now: DateTime<Utc>) -> Result<(), Fault> {
+    let (Some(date), true) = (headers.get("x-amz-date"), headers.contains_key(header::AUTHORIZATION)) else {
+        return Ok(());
+    };
+    let parsed = date.to_str().ok().and_then(|text| NaiveDateTime::parse_from_str(text, DATE_FORMAT).ok());
+    // The verifier reads dates in other forms, too.
+    let date =
+        parsed.ok_or_else(|| Fault::new("IncompleteSignatureException", "the date is not like 20150830T123600Z"))?;
+    let now = now.naive_utc();
+    let earliest = now.checked_sub_signed(MAX_DIFFERENCE).unwrap_or(NaiveDateTime::MIN);
+    let latest = now.checked_add_signed(MAX_DIFFERENCE).unwrap_or(NaiveDateTime::MAX);
+    let text = |time: NaiveDateTime| time.format(DATE_FORMAT);
+    let message = if date < earliest {
+        format!("Signature expired: {} is now earlier than {} ({} - 5 min.)", text(date), text(earliest), text(now))
+    } else if date > latest {
+        let (date, latest, now) = (text(date), text(latest), text(now));
+        format!("Signature not yet current: {date} is still later than {latest} ({now} + 5 min.)")
+    } else {
+        return Ok(());
+    };
+    Err(Fault::new("InvalidSignatureException", message))
+}
+
 fn signing_key_for<'a>(
     request: &GetSigningKeyRequest,
     registered: &'a [Registered],
@@ -139,3 +166,7 @@ fn fault(error: &SignatureError) -> Fault {
 
 const SINGLE_HEADERS: [&str; 7] =
     ["authorization", "content-type", "date", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"];
+const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
+/// What KMS allows between a signature's date and its own clock, as it told those who were further off:
+/// <https://github.com/aws/aws-sdk-js/issues/2340>, <https://github.com/aws/aws-sdk-js-v3/issues/6400>.
+const MAX_DIFFERENCE: TimeDelta = TimeDelta::minutes(5);

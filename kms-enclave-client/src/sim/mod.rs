@@ -6,7 +6,7 @@
 //! | part | as in KMS |
 //! |---|---|
 //! | transport | HTTP/1.1 over TLS; the certificate names `kms.<region>.amazonaws.com` and `kms-fips.<region>.amazonaws.com` under a root of its own |
-//! | authentication | Signature Version 4 (scratchstack-aws-signature), ± 15 minutes, session tokens bound to their keys |
+//! | authentication | Signature Version 4 (scratchstack-aws-signature), ± 5 minutes, session tokens bound to their keys |
 //! | actions with Recipient | Decrypt, GenerateDataKey, GenerateDataKeyPair, GenerateRandom, DeriveSharedSecret |
 //! | other actions | CreateKey, DescribeKey, GetPublicKey, PutKeyPolicy, GetKeyPolicy, CreateAlias, UpdateAlias, DeleteAlias, ListAliases, Encrypt; `DryRun` where KMS has it |
 //! | keys | symmetric; RSA for encryption by RSAES-OAEP; NIST curves for key agreement; named by id, ARN, alias or alias ARN where KMS lets them |

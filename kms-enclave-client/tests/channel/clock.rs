@@ -35,10 +35,10 @@ fn signed_at(asked: &Asked) -> u64 {
 /// What a KMS whose clock says this makes of a request.
 fn judge(asked: &Asked, kms_time: u64) -> Answer {
     let signed_at = signed_at(asked);
-    let message = if signed_at + 15 * MINUTE < kms_time {
-        "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z (20260101T002000Z - 15 min.)"
-    } else if signed_at > kms_time + 15 * MINUTE {
-        "Signature not yet current: 20260101T000000Z is still later than 20260101T000000Z"
+    let message = if signed_at + 5 * MINUTE < kms_time {
+        "Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z (20260101T002000Z - 5 min.)"
+    } else if signed_at > kms_time + 5 * MINUTE {
+        "Signature not yet current: 20260101T004000Z is still later than 20260101T002500Z (20260101T002000Z + 5 min.)"
     } else {
         return success(asked);
     };
