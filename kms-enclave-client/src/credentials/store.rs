@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nsm_attest::Clock;
+use nsm_attest::{Clock, UnixTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -109,14 +109,14 @@ impl CredentialsStore {
         let (sender, outcome) = watch::channel(None);
         state.refresh = Some(outcome.clone());
         state.refreshed_at = Some(Instant::now());
-        let (shared, provider) = (Arc::clone(&self.shared), Arc::clone(provider));
+        let (shared, provider, before) = (Arc::clone(&self.shared), Arc::clone(provider), state.current.clone());
         tokio::spawn(async move {
             let provided = timeout(REFRESH_TIMEOUT, provider.provide()).await;
             let provided = provided.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
             let outcome = provided.map(Arc::new).map_err(Arc::from);
             let mut state = shared.lock();
             if let Ok(credentials) = &outcome {
-                state.replace(Arc::clone(credentials));
+                state.take_in(credentials, before.as_ref(), shared.clock.now());
             }
             state.refresh = None;
             sender.send_replace(Some(outcome));
@@ -136,6 +136,15 @@ impl State {
     fn replace(&mut self, credentials: Arc<Credentials>) {
         self.current = Some(credentials);
         self.is_rejected = false;
+    }
+
+    /// Takes what the provider gave, who was asked when `before` were the current ones. What has ended replaces nothing, and
+    /// what was set in the meantime stays.
+    fn take_in(&mut self, provided: &Arc<Credentials>, before: Option<&Arc<Credentials>>, now: UnixTime) {
+        let is_unchanged = self.current.as_ref().map(Arc::as_ptr) == before.map(Arc::as_ptr);
+        if is_unchanged && provided.check(now).is_ok() {
+            self.replace(Arc::clone(provided));
+        }
     }
 
     fn usable(&self, clock: &Clock) -> Result<Arc<Credentials>, Error> {

@@ -37,6 +37,8 @@ struct Provider {
 #[derive(Clone, Debug)]
 enum Mood {
     Gives,
+    /// Gives ones that have ended.
+    GivesEnded,
     Fails,
     Waits(Arc<Notify>),
     Hangs,
@@ -64,6 +66,7 @@ impl ProvideCredentials for Provider {
         Box::pin(async move {
             match mood {
                 Mood::Gives => {}
+                Mood::GivesEnded => return Ok(credentials(number, Some(self.clock.now()))),
                 Mood::Fails => return Err(io::Error::other("the parent is away").into()),
                 Mood::Waits(gate) => gate.notified().await,
                 Mood::Hangs => std::future::pending().await,
@@ -215,6 +218,24 @@ async fn while_the_old_ones_hold_a_failing_provider_harms_nobody_and_is_not_pest
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_have_ended_replace_none_that_still_hold() {
+    let scene = scene();
+    call(&scene.client).await.unwrap();
+    scene.provider.is(Mood::GivesEnded);
+    scene.pass(56 * MINUTE);
+    sleep(Duration::from_secs(5)).await;
+    for _ in 0..3 {
+        call(&scene.client).await.unwrap();
+        // The paused runtime only lets time pass once nobody has anything left to do.
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!((scene.provider.asked(), scene.last_signer()), (2, access_key(0)));
+    }
+    scene.pass(4 * MINUTE);
+    let ended = call(&scene.client).await;
+    assert!(matches!(ended, Err(Error::CredentialsExpired { .. })), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_costs_the_deadline_and_is_given_up_after_thirty_seconds() {
     let scene = scene();
     scene.provider.is(Mood::Hangs);
@@ -280,6 +301,21 @@ async fn pushed_credentials_are_used_beside_a_provider() {
     scene.client.set_credentials(credentials(77, None));
     call(&scene.client).await.unwrap();
     assert_eq!((scene.provider.asked(), scene.last_signer()), (0, access_key(77)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_pushed_while_the_provider_is_asked_outlive_its_answer() {
+    let scene = scene();
+    let gate = Arc::new(Notify::new());
+    scene.provider.is(Mood::Waits(Arc::clone(&gate)));
+    let client = scene.client.clone();
+    let waiting = tokio::spawn(async move { call(&client).await });
+    sleep(Duration::from_millis(1)).await;
+    scene.client.set_credentials(credentials(77, None));
+    gate.notify_one();
+    waiting.await.unwrap().unwrap();
+    call(&scene.client).await.unwrap();
+    assert_eq!((scene.provider.asked(), scene.last_signer()), (1, access_key(77)));
 }
 
 #[tokio::test(start_paused = true)]
