@@ -50,8 +50,8 @@ pub fn verify(
     now: UnixTime,
     relaxations: Relaxations,
 ) -> Result<DangerDocument, Error> {
-    let verified = verify_with(document, anchor, policy, now, relaxations.stance, None)?;
-    Ok(DangerDocument { path_validity: verified.path_validity(), document: verified.into_document(), relaxations })
+    let (document, path_validity) = verify_with(document, anchor, policy, now, relaxations.stance, None)?;
+    Ok(DangerDocument { document, path_validity, relaxations })
 }
 
 /// Which checks to waive. None by default.

@@ -24,7 +24,8 @@ impl UnverifiedDocument {
     /// [`Error::Misuse`] if the policy would let everything pass, [`Error::Malformed`] if a certificate cannot be read,
     /// [`Error::Rejected`] if a check fails.
     pub fn verify(self, anchor: &TrustAnchor, policy: &Policy, now: UnixTime) -> Result<VerifiedDocument, Error> {
-        verify_with(self, anchor, policy, now, Stance::default(), None)
+        let (document, path_validity) = verify_with(self, anchor, policy, now, Stance::default(), None)?;
+        Ok(VerifiedDocument { document, path_validity })
     }
 
     /// Checks what [`verify`](Self::verify) checks, in the same order and with the same answers, but does not look again at
@@ -39,7 +40,8 @@ impl UnverifiedDocument {
         now: UnixTime,
         cache: &ChainCache,
     ) -> Result<VerifiedDocument, Error> {
-        verify_with(self, anchor, policy, now, Stance::default(), Some(cache))
+        let (document, path_validity) = verify_with(self, anchor, policy, now, Stance::default(), Some(cache))?;
+        Ok(VerifiedDocument { document, path_validity })
     }
 }
 
@@ -78,6 +80,7 @@ impl Deref for VerifiedDocument {
     }
 }
 
+/// The document and its path's validity, which the caller wraps in the type that says how much was checked.
 pub(crate) fn verify_with(
     document: UnverifiedDocument,
     anchor: &TrustAnchor,
@@ -85,7 +88,7 @@ pub(crate) fn verify_with(
     now: UnixTime,
     stance: Stance,
     cache: Option<&ChainCache>,
-) -> Result<VerifiedDocument, Error> {
+) -> Result<(AttestationDocument, RangeInclusive<UnixTime>), Error> {
     policy.check_use(stance)?;
     let path = path::verify(document.unverified(), anchor, now, cache)?;
     if !path.signer.has_signed(document.payload(), document.signature()) {
@@ -96,5 +99,5 @@ pub(crate) fn verify_with(
         cache.insert(id, bundle, now);
     }
     policy.appraise(document.unverified(), now, stance)?;
-    Ok(VerifiedDocument { document: document.into_document(), path_validity: path.validity })
+    Ok((document.into_document(), path.validity))
 }
