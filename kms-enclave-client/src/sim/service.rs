@@ -76,10 +76,11 @@ impl Service {
     pub(crate) async fn perform<A: Action>(self: Arc<Self>, caller: Caller, body: &[u8]) -> Result<Reply, Fault> {
         let request: A = parse(body)?;
         let recipient = self.recipient(request.recipient().map(|field| field.document()).transpose()?).await?;
+        let earlier_reply = self.earlier_reply::<A>(recipient.as_deref());
         let failure = self.injections.take(Befallen {
             action: A::NAME,
             has_recipient: recipient.is_some(),
-            has_earlier_reply: self.earlier_reply::<A>(recipient.as_deref()).is_some(),
+            has_earlier_reply: earlier_reply.is_some(),
         });
         match &failure {
             Some(Failure::Exception { name, message, status }) => {
@@ -87,7 +88,7 @@ impl Service {
             }
             Some(Failure::Bare { status }) => return Err(Fault::bare(Failure::status(*status))),
             Some(Failure::ReplyReplayed) => {
-                let body = self.earlier_reply::<A>(recipient.as_deref()).ok_or_else(Fault::internal)?;
+                let body = earlier_reply.ok_or_else(Fault::internal)?;
                 return Ok(Reply { body, ending: Ending::Whole });
             }
             Some(Failure::Delay(delay)) => tokio::time::sleep(*delay).await,
