@@ -257,16 +257,17 @@ fn tls_identity(names: Vec<String>) -> Result<(ServerConfig, Vec<u8>), StartErro
     root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let root = CertifiedIssuer::self_signed(root, KeyPair::generate().map_err(failed)?).map_err(failed)?;
-    let mut leaf = CertificateParams::new(names).map_err(failed)?;
-    leaf.distinguished_name.push(DnType::CommonName, "KMS simulator");
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    let leaf_key = KeyPair::generate().map_err(failed)?;
-    let leaf = leaf.signed_by(&leaf_key, &root).map_err(failed)?;
-    let key = PrivateKeyDer::try_from(leaf_key.serialize_der()).map_err(|error| failed(io::Error::other(error)))?;
+    let mut end_entity = CertificateParams::new(names).map_err(failed)?;
+    end_entity.distinguished_name.push(DnType::CommonName, "KMS simulator");
+    end_entity.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let end_entity_key = KeyPair::generate().map_err(failed)?;
+    let end_entity = end_entity.signed_by(&end_entity_key, &root).map_err(failed)?;
+    let key =
+        PrivateKeyDer::try_from(end_entity_key.serialize_der()).map_err(|error| failed(io::Error::other(error)))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key))
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![end_entity.der().clone()], key))
         .map_err(failed)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((config, root.der().to_vec()))

@@ -161,7 +161,7 @@ impl PolicyRequest {
         self
     }
 
-    /// With a Recipient whose verified attestation document has this value in this register, and any given before.
+    /// With a Recipient whose verified attestation document has this value in this PCR, and any given before.
     #[must_use]
     pub fn pcr(mut self, index: PcrIndex, value: PcrValue) -> Self {
         self.pcrs.get_or_insert_default().insert(index.into(), value.as_bytes().to_vec());
