@@ -73,7 +73,7 @@ pub enum Error {
     #[error("the HTTP exchange with KMS failed")]
     Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 
-    /// A local resource (random numbers, key generation, a worker thread) failed.
+    /// A local resource (random numbers, key generation, a worker) failed.
     #[error("a local resource failed: {0}")]
     Local(LocalFailure),
 
@@ -185,7 +185,7 @@ pub enum LocalFailure {
     KeyGeneration,
     /// The system's random numbers are unavailable.
     Random,
-    /// The worker thread that talks to the NSM ended abnormally.
+    /// A thread or task that works for the client ended abnormally: that of the NSM, or of a credentials provider.
     Worker,
 }
 
@@ -194,7 +194,7 @@ impl fmt::Display for LocalFailure {
         f.write_str(match self {
             Self::KeyGeneration => "the RSA recipient key could not be made",
             Self::Random => "no random numbers",
-            Self::Worker => "the worker thread ended abnormally",
+            Self::Worker => "a worker thread or task ended abnormally",
         })
     }
 }
