@@ -148,7 +148,12 @@ impl Shared {
             signed_at = self.skew.corrected(now);
             self.signer.sign(payload, &credentials, signed_at)
         });
-        let reply = self.retries.bound(exchange).await?;
+        let reply = self.retries.bound(exchange).await.inspect_err(|error| {
+            // The others have been kept for as long: another attempt must not wait for each of them in turn.
+            if matches!(error, Error::AttemptTimedOut { .. }) {
+                self.connections.close_idle();
+            }
+        })?;
         match reply.status() {
             StatusCode::OK => Ok(reply),
             status if status.is_client_error() || status.is_server_error() => {

@@ -65,6 +65,11 @@ impl Connections {
         Ok(reply)
     }
 
+    /// Closes the connections that are kept, in case whatever silenced one silenced all.
+    pub(crate) fn close_idle(&self) {
+        self.idle.lock().connections.clear();
+    }
+
     async fn begin(
         &self,
         request: &mut impl FnMut() -> Result<Request<Full<Bytes>>, Error>,

@@ -116,6 +116,30 @@ async fn what_kms_says_unasked_answers_no_later_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_kept_connections_fall_silent_the_second_attempt_goes_on_a_fresh_one() {
+    let (gate, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let held = Arc::clone(&gate);
+    let kms = ScriptedKms::start(REAL_KMS, move |asked| match (asked.number, asked.connection) {
+        (0..3, _) => Answer::Held(Arc::clone(&held), Box::new(success(&asked))),
+        (_, 0..3) => Answer::Held(Arc::clone(&never), Box::new(success(&asked))),
+        _ => success(&asked),
+    });
+    let client = client(&kms);
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let client = client.clone();
+        calls.spawn(async move { call(&client).await.unwrap() });
+    }
+    // The paused runtime only lets time pass once nobody has anything left to do.
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!((kms.requests(), kms.dialled()), (3, 3));
+    gate.notify_waiters();
+    calls.join_all().await;
+    call(&client).await.unwrap();
+    assert_eq!((kms.requests(), kms.dialled()), (2, 4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_given_up_leaves_no_connection_behind() {
     let gate = Arc::new(Notify::new());
     let held = Arc::clone(&gate);
