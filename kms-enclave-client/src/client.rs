@@ -1,35 +1,37 @@
 //! [`KmsClient`]: attest, sign, send, open.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nsm_attest::{AttestationRequest, Clock, Nsm, Purpose, UserData};
-use tokio::sync::Semaphore;
+use nsm_attest::{Clock, Nsm};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::action::RecipientAction;
 use crate::channel::{Channel, ChannelParts, DEFAULT_MAX_CONNECTIONS};
 use crate::credentials::{Credentials, ProvideCredentials};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, LocalFailure};
+use crate::error::Error;
 use crate::key_arn::{KeyArn, is_region};
-use crate::recipient::RecipientKeyPair;
+use crate::key_id::PermittedKeys;
+use crate::opening::Openings;
+use crate::pool::{PoolStats, RecipientPool};
 use crate::retry::RetryPolicy;
 use crate::tls::TlsRoots;
 use crate::transport::Transport;
 
 /// KMS as an enclave uses it: every answer is encrypted to a key that an attestation document vouches for.
 ///
-/// Clones are cheap and share everything, credentials included.
+/// Clones are cheap and share everything, credentials and recipient keys included.
 #[derive(Clone, Debug)]
 pub struct KmsClient {
     channel: Channel,
-    nsm: Arc<dyn Nsm>,
-    permitted_keys: Arc<BTreeSet<KeyArn>>,
+    recipients: RecipientPool,
+    openings: Openings,
+    permitted_keys: Arc<PermittedKeys>,
     deadline: Duration,
-    /// Blocking work of calls that were given up still runs to its end: this bounds how much of it there can be.
-    recipients: Arc<Semaphore>,
 }
 
 impl KmsClient {
@@ -51,59 +53,63 @@ impl KmsClient {
         self.channel.check_credentials()
     }
 
-    pub(crate) fn channel(&self) -> &Channel {
-        &self.channel
+    /// Makes recipient keys and their documents before the first call needs one, and waits until they are ready.
+    ///
+    /// Without it the first call does so. Credentials are not needed yet.
+    ///
+    /// # Errors
+    /// [`Error::Attestation`], [`Error::AttestationTooLong`] or [`Error::Local`] if one could not be made (the client
+    /// goes on trying), [`Error::DeadlineExceeded`] if it took longer than a call may.
+    pub async fn warm(&self) -> Result<(), Error> {
+        Deadline::after(self.deadline).bound(self.recipients.warm()).await
     }
 
-    pub(crate) fn check_permitted(&self, key: &KeyArn) -> Result<(), Error> {
-        if self.permitted_keys.contains(key) { Ok(()) } else { Err(Error::KeyNotPermitted { key: key.clone() }) }
+    /// How many recipient keys are ready, and whether calls had to wait for one.
+    #[must_use]
+    pub fn pool_stats(&self) -> PoolStats {
+        self.recipients.stats()
     }
 
-    /// Does what a call consists of, under the deadline that begins now.
-    pub(crate) async fn within_deadline<T, F>(&self, call: impl FnOnce(Deadline) -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
+    pub(crate) fn permitted_keys(&self) -> &PermittedKeys {
+        &self.permitted_keys
+    }
+
+    /// Performs an action with a Recipient.
+    pub(crate) async fn perform<A: RecipientAction>(&self, request: &A) -> Result<A::Answer, Error> {
+        request.check(&self.permitted_keys)?;
         let deadline = Deadline::after(self.deadline);
-        deadline.bound(call(deadline)).await
+        deadline.bound(self.attested(request, deadline)).await
     }
 
-    /// A fresh key pair and a document over it. Both block, so they run on a blocking thread.
-    pub(crate) async fn recipient(&self) -> Result<(RecipientKeyPair, Vec<u8>), Error> {
+    /// Performs an action without one.
+    pub(crate) async fn call<R: DeserializeOwned>(&self, action: &str, request: &impl Serialize) -> Result<R, Error> {
+        self.channel.call(action, request, Deadline::after(self.deadline)).await
+    }
+
+    async fn attested<A: RecipientAction>(&self, request: &A, deadline: Deadline) -> Result<A::Answer, Error> {
         self.channel.check_credentials()?;
-        let permit = Arc::clone(&self.recipients).acquire_owned().await;
-        let permit = permit.map_err(|_| Error::Local(LocalFailure::Worker))?;
-        let nsm = Arc::clone(&self.nsm);
-        let work = tokio::task::spawn_blocking(move || {
-            let recipient = attested_pair(&*nsm);
-            drop(permit);
-            recipient
-        });
-        work.await.unwrap_or(Err(Error::Local(LocalFailure::Worker)))
+        let call = self.openings.begin_call();
+        let recipient = self.recipients.take().await?;
+        let reply = self.channel.call(A::NAME, &request.body(recipient.as_field()), deadline).await;
+        let reply = reply.map_err(|error| match recipient.image() {
+            Some(image) => error.with_image(image),
+            None => error,
+        })?;
+        let sealed = request.read(reply, &self.permitted_keys)?;
+        call.open(move || sealed.open(|envelope, len| recipient.open(envelope, len))).await
     }
-}
-
-fn attested_pair(nsm: &dyn Nsm) -> Result<(RecipientKeyPair, Vec<u8>), Error> {
-    let pair = RecipientKeyPair::generate()?;
-    let user_data = UserData { purpose: Purpose::KmsRecipient, digest: *pair.identifier() };
-    let request = AttestationRequest::new().with_public_key(pair.public_key_der()).with_user_data(user_data);
-    let document = nsm.attest(&request).map_err(Error::Attestation)?;
-    if document.len() > MAX_ATTESTATION_DOCUMENT_LEN {
-        return Err(Error::AttestationTooLong { len: document.len(), max: MAX_ATTESTATION_DOCUMENT_LEN });
-    }
-    Ok((pair, document))
 }
 
 /// Collects what a [`KmsClient`] needs.
 ///
-/// Region, at least one permitted key, NSM, transport and clock have no default. The clock has none because inside an
-/// enclave the system's is the parent's: take [`Clock::from_nsm`].
+/// Region, at least one permitted key, NSM (or a pool over it), transport and clock have no default. The clock has none
+/// because inside an enclave the system's is the parent's: take [`Clock::from_nsm`].
 #[derive(Debug, Default)]
 #[must_use]
 pub struct KmsClientBuilder {
     region: Option<String>,
     permitted_keys: BTreeSet<KeyArn>,
-    nsm: Option<Arc<dyn Nsm>>,
+    recipients: Option<Recipients>,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Clock>,
     tls_roots: TlsRoots,
@@ -129,9 +135,15 @@ impl KmsClientBuilder {
         self
     }
 
-    /// The module that vouches for the recipient keys.
+    /// The module that vouches for the recipient keys, which are kept in a [`RecipientPool`] with its default options.
     pub fn nsm(mut self, nsm: Arc<dyn Nsm>) -> Self {
-        self.nsm = Some(nsm);
+        self.recipients = Some(Recipients::From(nsm));
+        self
+    }
+
+    /// A pool with options of its own, or one that several clients share, in place of [`nsm`](Self::nsm).
+    pub fn recipient_pool(mut self, pool: RecipientPool) -> Self {
+        self.recipients = Some(Recipients::In(pool));
         self
     }
 
@@ -179,8 +191,8 @@ impl KmsClientBuilder {
 
     /// How many connections there are at most; further calls wait, within their deadline. 16 by default, at least one.
     ///
-    /// Connections are kept for the next calls, for 20 seconds. Each call that waits holds its request, so whoever makes
-    /// calls for others bounds how many there are.
+    /// Connections are kept for the next calls, for 20 seconds. Each call that waits holds its request, so whoever
+    /// makes calls for others bounds how many there are.
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = Some(max);
         self
@@ -218,7 +230,7 @@ impl KmsClientBuilder {
         if deadline.is_zero() {
             return Err(BuildError::ZeroDeadline);
         }
-        let nsm = self.nsm.ok_or(BuildError::Missing { what: "NSM" })?;
+        let recipients = self.recipients.ok_or(BuildError::Missing { what: "NSM" })?;
         let transport = self.transport.ok_or(BuildError::Missing { what: "transport" })?;
         let clock = self.clock.ok_or(BuildError::Missing { what: "clock" })?;
         let endpoint = match self.endpoint {
@@ -228,6 +240,7 @@ impl KmsClientBuilder {
         if endpoint.region().is_some_and(|of_endpoint| of_endpoint != region) {
             return Err(BuildError::EndpointInAnotherRegion { endpoint: endpoint.authority().to_owned(), region });
         }
+        let recipients = recipients.into_pool(&clock);
         let channel = Channel::new(ChannelParts {
             endpoint,
             region,
@@ -241,13 +254,24 @@ impl KmsClientBuilder {
             max_reply_len: self.max_reply_len.unwrap_or(DEFAULT_MAX_REPLY_LEN),
         })
         .map_err(|error| BuildError::Tls(Box::new(error)))?;
-        Ok(KmsClient {
-            channel,
-            nsm,
-            permitted_keys: Arc::new(self.permitted_keys),
-            deadline,
-            recipients: Arc::new(Semaphore::new(MAX_BLOCKING_RECIPIENTS)),
-        })
+        let permitted_keys = Arc::new(PermittedKeys::new(self.permitted_keys));
+        Ok(KmsClient { channel, recipients, openings: Openings::new(), permitted_keys, deadline })
+    }
+}
+
+/// Where a client's recipient keys come from.
+#[derive(Debug)]
+enum Recipients {
+    From(Arc<dyn Nsm>),
+    In(RecipientPool),
+}
+
+impl Recipients {
+    fn into_pool(self, clock: &Clock) -> RecipientPool {
+        match self {
+            Self::From(nsm) => RecipientPool::with_defaults(nsm, clock.clone()),
+            Self::In(pool) => pool,
+        }
     }
 }
 
@@ -290,6 +314,3 @@ pub enum BuildError {
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 const DEFAULT_MAX_REPLY_LEN: usize = 64 * 1024;
-/// The limit of the `AttestationDocument` field in KMS's API.
-const MAX_ATTESTATION_DOCUMENT_LEN: usize = 262_144;
-const MAX_BLOCKING_RECIPIENTS: usize = 32;

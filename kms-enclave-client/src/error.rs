@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nsm_attest::{NsmError, PcrValue, UnixTime};
+use nsm_attest::{AsyncNsmError, PcrValue, UnixTime};
 
 use crate::cms::{DecryptError, MalformedCms};
 use crate::key_arn::KeyArn;
+use crate::key_id::KeyId;
 use crate::service_error::ServiceError;
 
 /// Why a call to KMS gave no result.
@@ -17,9 +18,9 @@ use crate::service_error::ServiceError;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The NSM gave no attestation document.
+    /// The NSM gave no attestation document, and no earlier one is young enough to be used.
     #[error("the NSM gave no attestation document")]
-    Attestation(#[source] NsmError),
+    Attestation(#[source] AsyncNsmError),
 
     /// The attestation document is longer than KMS accepts.
     #[error("the attestation document has {len} bytes, KMS accepts {max}")]
@@ -86,11 +87,11 @@ pub enum Error {
         actual: String,
     },
 
-    /// The key is not one that this client was built to use.
+    /// The name is not of a key that this client was built to use, and cannot mean one. Nothing was sent.
     #[error("this client is not permitted to use key {key}")]
     KeyNotPermitted {
-        /// The key the caller asked for.
-        key: KeyArn,
+        /// What the caller named the key by.
+        key: KeyId,
     },
 
     /// `CiphertextForRecipient` is not the enveloped data that KMS makes.
@@ -105,9 +106,24 @@ pub enum Error {
     #[error("the reply has no CiphertextForRecipient")]
     MissingCiphertextForRecipient,
 
-    /// The reply carries a `Plaintext`: the secret travelled outside the envelope, so it is not used.
-    #[error("the reply has a Plaintext outside the envelope")]
+    /// The reply carries a `Plaintext`, `PrivateKeyPlaintext` or `SharedSecret`: the secret travelled outside the
+    /// envelope, so it is not used.
+    #[error("the reply has a plaintext outside the envelope")]
     PlaintextInReply,
+
+    /// The reply's envelope, or one with the same content key, was opened before: it is the reply of another call.
+    #[error("the reply has an envelope that was opened before")]
+    ReplayedReply,
+
+    /// The request left it to KMS which key to use, and KMS used one that this client was not built to use, or that the
+    /// name in the request does not mean.
+    #[error("the reply is about key {actual:?}, which is none that this client may use for {}", name_of(requested))]
+    ReplyKeyNotPermitted {
+        /// What the request named the key by, if it did.
+        requested: Option<KeyId>,
+        /// The reply's `KeyId`, cut to 256 characters.
+        actual: String,
+    },
 
     /// The reply is longer than the client accepts.
     #[error("the reply is longer than {max} bytes")]
@@ -157,13 +173,16 @@ impl Error {
     }
 
     /// Tells a refusal of KMS which image it is about.
-    #[expect(dead_code, reason = "the actions call it")]
     pub(crate) fn with_image(self, image: PcrValue) -> Self {
         match self {
             Self::Service(error) => Self::Service(error.with_image(image)),
             other => other,
         }
     }
+}
+
+fn name_of(requested: &Option<KeyId>) -> &str {
+    requested.as_ref().map_or("a request without key", KeyId::as_str)
 }
 
 /// Whether the stream ended, and not what was said on it was wrong.
@@ -215,6 +234,11 @@ pub enum MalformedReply {
         /// The field's name.
         field: &'static str,
     },
+    /// A field repeats a part of the request, and says something else.
+    Mismatch {
+        /// The field's name.
+        field: &'static str,
+    },
     /// The HTTP status is neither 200 nor an error.
     Status {
         /// The status.
@@ -228,6 +252,7 @@ impl fmt::Display for MalformedReply {
             Self::Base64 { field } => write!(f, "{field} is not base64"),
             Self::Json => f.write_str("the body is not the expected JSON object"),
             Self::Length { field } => write!(f, "{field} has an impossible length"),
+            Self::Mismatch { field } => write!(f, "{field} is not what was asked for"),
             Self::Status { status } => write!(f, "unexpected HTTP status {status}"),
         }
     }
@@ -247,6 +272,25 @@ pub enum RequestLimit {
         /// Bytes in all keys and values.
         len: usize,
     },
+    /// There is an encryption context, but the algorithm is that of an asymmetric key, which takes none.
+    EncryptionContextForAsymmetricKey,
+    /// A grant token is empty or longer than 8192 bytes.
+    GrantToken {
+        /// Bytes in the token.
+        len: usize,
+    },
+    /// There are more than 10 grant tokens.
+    GrantTokens {
+        /// How many there are.
+        count: usize,
+    },
+    /// The ciphertext of an asymmetric key does not say which one it is: the request must.
+    KeyIdForAsymmetricKey,
+    /// Less than 1 or more than 1024 random bytes are asked for.
+    NumberOfBytes {
+        /// How many are asked for.
+        len: usize,
+    },
     /// The plaintext for Encrypt is empty or longer than 4096 bytes.
     Plaintext {
         /// Bytes in the plaintext.
@@ -255,6 +299,11 @@ pub enum RequestLimit {
     /// The key policy is empty or longer than 32768 bytes.
     Policy {
         /// Bytes in the policy.
+        len: usize,
+    },
+    /// The public key is empty or longer than 8192 bytes.
+    PublicKey {
+        /// Bytes in the key.
         len: usize,
     },
 }
@@ -267,8 +316,14 @@ impl fmt::Display for RequestLimit {
                 f,
                 "an encryption context has non-empty keys and at most 8192 bytes, this one has an empty key or {len} bytes"
             ),
+            Self::EncryptionContextForAsymmetricKey => f.write_str("an asymmetric key takes no encryption context"),
+            Self::GrantToken { len } => write!(f, "a grant token has 1 to 8192 bytes, this one has {len}"),
+            Self::GrantTokens { count } => write!(f, "a request has at most 10 grant tokens, this one has {count}"),
+            Self::KeyIdForAsymmetricKey => f.write_str("an asymmetric key must be named in the request"),
+            Self::NumberOfBytes { len } => write!(f, "KMS makes 1 to 1024 random bytes at a time, not {len}"),
             Self::Plaintext { len } => write!(f, "a plaintext has 1 to 4096 bytes, this one has {len}"),
             Self::Policy { len } => write!(f, "a key policy has 1 to 32768 bytes, this one has {len}"),
+            Self::PublicKey { len } => write!(f, "a public key has 1 to 8192 bytes, this one has {len}"),
         }
     }
 }

@@ -65,24 +65,7 @@ impl FromStr for KeyArn {
         if text.len() > MAX_LEN {
             return Err(KeyArnError::TooLong { len: text.len(), max: MAX_LEN });
         }
-        let mut fields = text.splitn(6, ':');
-        let mut field = || fields.next().unwrap_or_default();
-        if field() != "arn" {
-            return Err(KeyArnError::NotAnArn);
-        }
-        let (partition, service, region, account, resource) = (field(), field(), field(), field(), field());
-        if !PARTITIONS.contains(&partition) {
-            return Err(KeyArnError::UnknownPartition);
-        }
-        if service != "kms" {
-            return Err(KeyArnError::NotKms);
-        }
-        if !is_region(region) {
-            return Err(KeyArnError::BadRegion);
-        }
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(KeyArnError::BadAccount);
-        }
+        let KmsArn { partition, region, account, resource } = KmsArn::parse(text)?;
         let key_id = resource.strip_prefix("key/").ok_or(KeyArnError::NotAKey)?;
         if !is_key_id(key_id) {
             return Err(KeyArnError::BadKeyId);
@@ -117,6 +100,38 @@ impl<'de> Deserialize<'de> for KeyArn {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The fields of an ARN of the service `kms`, all but the resource checked.
+pub(crate) struct KmsArn<'a> {
+    partition: &'a str,
+    region: &'a str,
+    account: &'a str,
+    pub(crate) resource: &'a str,
+}
+
+impl<'a> KmsArn<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, KeyArnError> {
+        let mut fields = text.splitn(6, ':');
+        let mut field = || fields.next().unwrap_or_default();
+        if field() != "arn" {
+            return Err(KeyArnError::NotAnArn);
+        }
+        let (partition, service, region, account, resource) = (field(), field(), field(), field(), field());
+        if !PARTITIONS.contains(&partition) {
+            return Err(KeyArnError::UnknownPartition);
+        }
+        if service != "kms" {
+            return Err(KeyArnError::NotKms);
+        }
+        if !is_region(region) {
+            return Err(KeyArnError::BadRegion);
+        }
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(KeyArnError::BadAccount);
+        }
+        Ok(Self { partition, region, account, resource })
     }
 }
 
@@ -166,7 +181,8 @@ pub(crate) fn is_region(text: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_key_id(text: &str) -> bool {
+/// Whether `text` is a lower-case UUID, or `mrk-` and 32 lower-case hex digits.
+pub(crate) fn is_key_id(text: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if let Some(digits) = text.strip_prefix("mrk-") {
         return digits.len() == 32 && is_hex(digits);

@@ -12,7 +12,10 @@ mod deadline;
 mod endpoint;
 mod error;
 mod key_arn;
+mod key_id;
+mod opening;
 mod plaintext;
+mod pool;
 mod recipient;
 mod retry;
 mod service_error;
@@ -24,13 +27,19 @@ mod transport;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use crate::action::{DataKey, DecryptRequest, Decrypted, EncryptionContext, GenerateDataKeyRequest};
+pub use crate::action::{
+    DataKey, DataKeyPair, DataKeyPairSpec, DataKeySpec, DecryptRequest, Decrypted, DeriveSharedSecretRequest,
+    EncryptRequest, Encrypted, EncryptionAlgorithm, EncryptionContext, GenerateDataKeyPairRequest,
+    GenerateDataKeyRequest, GenerateRandomRequest, SharedSecret,
+};
 pub use crate::client::{BuildError, KmsClient, KmsClientBuilder};
 pub use crate::credentials::{Credentials, CredentialsError, ProvideCredentials};
 pub use crate::endpoint::{Endpoint, InvalidEndpoint};
 pub use crate::error::{Error, LocalFailure, MalformedReply, RequestLimit};
 pub use crate::key_arn::{KeyArn, KeyArnError};
+pub use crate::key_id::{KeyId, KeyIdError};
 pub use crate::plaintext::Plaintext;
+pub use crate::pool::{InvalidPoolOption, PoolStats, RecipientPool, RecipientPoolBuilder};
 pub use crate::recipient::{RecipientKeyPair, RecipientKeyRejected};
 pub use crate::retry::RetryPolicy;
 pub use crate::service_error::{ServiceError, ServiceErrorCode};

@@ -17,7 +17,7 @@ use kms_enclave_client::cms::MalformedCms;
 use kms_enclave_client::sim::envelop;
 use kms_enclave_client::{
     BoxFuture, ByteStream, DataKey, DecryptRequest, Decrypted, Error, GenerateDataKeyRequest, KeyArn, KmsClient,
-    KmsClientBuilder, MalformedReply, RecipientKeyPair, ServiceErrorCode, TcpTransport, Transport,
+    KmsClientBuilder, MalformedReply, RecipientKeyPair, RecipientPool, ServiceErrorCode, TcpTransport, Transport,
 };
 use nsm_attest::Clock;
 use nsm_attest::sim::Authority;
@@ -47,16 +47,25 @@ fn client(kms: &HostileKms) -> KmsClient {
     builder().transport(Arc::new(TcpTransport::new(kms.address))).tls_roots(kms.roots.clone()).build().unwrap()
 }
 
+/// A client whose recipient keys are used once.
+fn client_with_a_key_a_call(kms: &HostileKms) -> KmsClient {
+    let clock = Clock::settable(start_of_time());
+    let nsm = nsm(&Authority::generate(clock.now()).unwrap(), &clock, b"signer");
+    let pool = RecipientPool::builder(nsm, clock).max_uses(1).ready(0).build().unwrap();
+    let transport = Arc::new(TcpTransport::new(kms.address));
+    builder().recipient_pool(pool).transport(transport).tls_roots(kms.roots.clone()).build().unwrap()
+}
+
 /// Calls Decrypt against a KMS that answers so.
 async fn decrypt(answer: impl Fn(Asked) -> Answer + Send + Sync + 'static) -> Result<Decrypted, Error> {
     let kms = HostileKms::start(REAL_KMS, answer).await;
-    client(&kms).decrypt(DecryptRequest::new(&key(), b"blob")).await
+    client(&kms).decrypt(DecryptRequest::new(key(), b"blob")).await
 }
 
 /// Calls GenerateDataKey against a KMS that answers so.
 async fn generate(answer: impl Fn(Asked) -> Answer + Send + Sync + 'static) -> Result<DataKey, Error> {
     let kms = HostileKms::start(REAL_KMS, answer).await;
-    client(&kms).generate_data_key(GenerateDataKeyRequest::new(&key())).await
+    client(&kms).generate_data_key(GenerateDataKeyRequest::new(key())).await
 }
 
 /// What an honest KMS would answer.
@@ -127,7 +136,7 @@ async fn the_request_is_what_kms_expects() {
 }
 
 #[tokio::test]
-async fn every_call_has_a_recipient_key_of_its_own() {
+async fn a_recipient_key_serves_several_calls_unless_each_shall_have_its_own() {
     let keys = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&keys);
     let kms = HostileKms::start(REAL_KMS, move |asked| {
@@ -135,12 +144,14 @@ async fn every_call_has_a_recipient_key_of_its_own() {
         ok(&honest(&asked, &[7; 32]))
     })
     .await;
-    let client = client(&kms);
-    for _ in 0..2 {
-        client.generate_data_key(GenerateDataKeyRequest::new(&key())).await.unwrap();
+    for client in [client(&kms), client_with_a_key_a_call(&kms)] {
+        for _ in 0..2 {
+            client.generate_data_key(GenerateDataKeyRequest::new(key())).await.unwrap();
+        }
     }
     let keys = keys.lock().unwrap();
-    assert_ne!(keys[0], keys[1]);
+    assert_eq!(keys[0], keys[1]);
+    assert_ne!(keys[2], keys[3]);
 }
 
 #[tokio::test]
@@ -186,16 +197,23 @@ async fn another_recipients_envelope_does_not_open() {
 }
 
 #[tokio::test]
-async fn the_reply_of_an_earlier_call_does_not_open() {
-    let first = Arc::new(Mutex::new(None));
-    let kms = HostileKms::start(REAL_KMS, move |asked| {
-        ok(first.lock().unwrap().get_or_insert_with(|| honest(&asked, &[7; 32])))
-    })
-    .await;
-    let client = client(&kms);
-    assert!(client.generate_data_key(GenerateDataKeyRequest::new(&key())).await.is_ok());
-    let replayed = client.generate_data_key(GenerateDataKeyRequest::new(&key())).await;
-    assert!(matches!(replayed, Err(Error::Decrypt(_))), "{replayed:?}");
+async fn the_reply_of_an_earlier_call_is_refused_and_does_not_open_under_another_key() {
+    for has_a_key_a_call in [false, true] {
+        let first = Arc::new(Mutex::new(None));
+        let kms = HostileKms::start(REAL_KMS, move |asked| {
+            ok(first.lock().unwrap().get_or_insert_with(|| honest(&asked, &[7; 32])))
+        })
+        .await;
+        let client = if has_a_key_a_call { client_with_a_key_a_call(&kms) } else { client(&kms) };
+        assert!(client.generate_data_key(GenerateDataKeyRequest::new(key())).await.is_ok());
+        for _ in 0..2 {
+            let replayed = client.generate_data_key(GenerateDataKeyRequest::new(key())).await.unwrap_err();
+            match has_a_key_a_call {
+                false => assert!(matches!(replayed, Error::ReplayedReply), "{replayed:?}"),
+                true => assert!(matches!(replayed, Error::Decrypt(_)), "{replayed:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -318,7 +336,7 @@ async fn a_slow_body_hits_the_deadline() {
     let deadline = Duration::from_secs(4);
     let transport = Arc::new(TcpTransport::new(kms.address));
     let client = builder().transport(transport).tls_roots(kms.roots.clone()).deadline(deadline).build().unwrap();
-    let decrypted = client.decrypt(DecryptRequest::new(&key(), b"blob")).await;
+    let decrypted = client.decrypt(DecryptRequest::new(key(), b"blob")).await;
     assert!(matches!(decrypted, Err(Error::DeadlineExceeded { deadline: found }) if found == deadline));
     kms.arrived.try_recv().expect("the deadline passed while the body was being read");
 }
@@ -360,11 +378,11 @@ async fn connecting_and_the_tls_handshake_are_under_the_deadline_too() {
     let silent: [Arc<dyn Transport>; 2] = [Arc::new(Silence), Arc::new(Unreachable { is_refused: false })];
     for transport in silent {
         let client = builder().transport(transport).deadline(deadline).build().unwrap();
-        let decrypted = client.decrypt(DecryptRequest::new(&key(), b"blob")).await;
+        let decrypted = client.decrypt(DecryptRequest::new(key(), b"blob")).await;
         assert!(matches!(decrypted, Err(Error::DeadlineExceeded { .. })), "{decrypted:?}");
     }
     let client = builder().transport(Arc::new(Unreachable { is_refused: true })).build().unwrap();
-    let decrypted = client.decrypt(DecryptRequest::new(&key(), b"blob")).await;
+    let decrypted = client.decrypt(DecryptRequest::new(key(), b"blob")).await;
     assert!(matches!(decrypted, Err(Error::Connect(_))), "{decrypted:?}");
 }
 
@@ -380,7 +398,7 @@ async fn a_certificate_for_another_name_or_another_time_or_root_is_refused() {
     ] {
         let name = identity.name;
         let mut kms = HostileKms::start(identity, |asked| ok(&honest(&asked, b"secret"))).await;
-        let decrypted = client(&kms).decrypt(DecryptRequest::new(&key(), b"blob")).await;
+        let decrypted = client(&kms).decrypt(DecryptRequest::new(key(), b"blob")).await;
         assert!(
             matches!(&decrypted, Err(Error::Tls { server_name, .. }) if server_name == NAME),
             "{name}: {decrypted:?}"
@@ -389,7 +407,7 @@ async fn a_certificate_for_another_name_or_another_time_or_root_is_refused() {
     }
     let kms = HostileKms::start(REAL_KMS, |asked| ok(&honest(&asked, b"secret"))).await;
     let transport = Arc::new(TcpTransport::new(kms.address));
-    let amazon = builder().transport(transport).build().unwrap().decrypt(DecryptRequest::new(&key(), b"blob")).await;
+    let amazon = builder().transport(transport).build().unwrap().decrypt(DecryptRequest::new(key(), b"blob")).await;
     assert!(matches!(amazon, Err(Error::Tls { .. })), "{amazon:?}");
 }
 
@@ -399,7 +417,7 @@ async fn nothing_secret_is_in_what_debug_shows() {
     let builder = builder().transport(Arc::new(TcpTransport::new(kms.address))).tls_roots(kms.roots.clone());
     let mut shown = format!("{builder:?}");
     let client = builder.build().unwrap();
-    let decrypted = client.decrypt(DecryptRequest::new(&key(), b"blob")).await.unwrap();
+    let decrypted = client.decrypt(DecryptRequest::new(key(), b"blob")).await.unwrap();
     shown += &format!("{client:?} {decrypted:?} {decrypted:#?}");
     for secret in ["secret plaintext", SECRET, SESSION_TOKEN, ENCLAVE_KEY, "115, 101, 99"] {
         assert!(!shown.contains(secret), "{shown}");

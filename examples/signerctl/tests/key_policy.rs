@@ -145,7 +145,7 @@ impl World {
     }
 }
 
-fn generate<'a>(key: &'a KeyArn, context: &BTreeMap<String, String>) -> GenerateDataKeyRequest<'a> {
+fn generate(key: &KeyArn, context: &BTreeMap<String, String>) -> GenerateDataKeyRequest {
     GenerateDataKeyRequest::new(key).encryption_context(context.clone())
 }
 

@@ -22,6 +22,8 @@ mod parse;
 pub(crate) mod seal;
 mod shape;
 
+use std::ops::RangeInclusive;
+
 use crate::plaintext::Plaintext;
 use crate::recipient::RecipientKeyPair;
 
@@ -58,12 +60,16 @@ impl EnvelopedData {
     /// # Errors
     /// [`DecryptError`], whatever the reason.
     pub fn open(&self, recipient: &RecipientKeyPair) -> Result<Plaintext, DecryptError> {
-        open::open(self, recipient, None)
+        open::open(self, recipient, &(0..=usize::MAX))
     }
 
-    /// As [`open`](Self::open), where a content of another length than `len` counts as one that does not open.
-    pub(crate) fn open_exactly(&self, recipient: &RecipientKeyPair, len: usize) -> Result<Plaintext, DecryptError> {
-        open::open(self, recipient, Some(len))
+    /// As [`open`](Self::open), where a content of a length outside `len` counts as one that does not open.
+    pub(crate) fn open_within(
+        &self,
+        recipient: &RecipientKeyPair,
+        len: &RangeInclusive<usize>,
+    ) -> Result<Plaintext, DecryptError> {
+        open::open(self, recipient, len)
     }
 
     /// The recipient's subject key identifier, unless it is named by issuer and serial number.

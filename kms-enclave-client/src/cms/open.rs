@@ -1,5 +1,7 @@
 //! From [`EnvelopedData`] to plaintext, with one way to fail.
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::cipher::{AES_256, AES_256_KEY_LEN, DecryptingKey, DecryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater};
@@ -16,7 +18,7 @@ use crate::recipient::RecipientKeyPair;
 pub(super) fn open(
     data: &EnvelopedData,
     recipient: &RecipientKeyPair,
-    expected_len: Option<usize>,
+    expected_len: &RangeInclusive<usize>,
 ) -> Result<Plaintext, DecryptError> {
     let is_addressed = is_addressed_to(data, recipient);
     let (content_key, is_unwrapped) = content_key(data, recipient);
@@ -24,7 +26,7 @@ pub(super) fn open(
     let is_decrypted = decrypt_cbc(&content_key, data.iv, &mut buffer);
     let (padding_len, is_padded) = padding(&buffer);
     let len = buffer.len().saturating_sub(padding_len.into());
-    let is_expected = Choice::from(u8::from(expected_len.is_none_or(|expected| expected == len)));
+    let is_expected = Choice::from(u8::from(expected_len.contains(&len)));
     if bool::from(is_addressed & is_unwrapped & is_decrypted & is_padded & is_expected) {
         buffer.truncate(len);
         Ok(Plaintext::from(std::mem::take(&mut *buffer)))

@@ -249,8 +249,8 @@ fn bad_key_bad_length_and_bad_padding_are_one_error() {
         assert_eq!(open(&bytes), Err(DecryptError), "{why}");
     }
     assert_eq!(EnvelopedData::from_bytes(&good).unwrap().open(&other), Err(DecryptError));
-    assert!(EnvelopedData::from_bytes(&good).unwrap().open_exactly(&PAIR, 6).is_ok());
-    assert_eq!(EnvelopedData::from_bytes(&good).unwrap().open_exactly(&PAIR, 7), Err(DecryptError));
+    assert!(EnvelopedData::from_bytes(&good).unwrap().open_within(&PAIR, &(6..=6)).is_ok());
+    assert_eq!(EnvelopedData::from_bytes(&good).unwrap().open_within(&PAIR, &(7..=7)), Err(DecryptError));
 }
 
 #[test]

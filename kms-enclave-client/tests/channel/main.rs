@@ -56,7 +56,7 @@ fn client(kms: &Arc<ScriptedKms>) -> KmsClient {
 
 /// One call of any action.
 async fn call(client: &KmsClient) -> Result<(), Error> {
-    client.decrypt(DecryptRequest::new(&key(), b"blob")).await.map(drop)
+    client.decrypt(DecryptRequest::new(key(), b"blob")).await.map(drop)
 }
 
 /// The answer that lets a call succeed.

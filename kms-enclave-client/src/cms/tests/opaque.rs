@@ -60,7 +60,7 @@ impl Parts {
         let bytes = envelope(&self.identifier, &self.encrypted_key, &self.iv, &self.content);
         let data = EnvelopedData::from_bytes(&bytes).expect("the shape is right");
         match self.expected_len {
-            Some(len) => data.open_exactly(&PAIR, len),
+            Some(len) => data.open_within(&PAIR, &(len..=len)),
             None => data.open(&PAIR),
         }
     }

@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::action::{
-    DataKey, EncryptionContext, check_ciphertext_blob, check_encryption_context, decrypt, from_base64,
-    generate_data_key, to_base64,
+    DataKey, EncryptionContext, MAX_CIPHERTEXT_BLOB_LEN, MAX_PLAINTEXT_LEN, bytes, check_ciphertext_blob,
+    check_encryption_context, from_base64, to_base64,
 };
 use crate::channel::{Channel, ChannelParts, DEFAULT_MAX_CONNECTIONS};
 use crate::client::BuildError;
 use crate::credentials::Credentials;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, MalformedReply, RequestLimit};
+use crate::error::{Error, RequestLimit};
 use crate::key_arn::KeyArn;
 use crate::plaintext::Plaintext;
 use crate::retry::RetryPolicy;
@@ -169,7 +169,7 @@ impl AdminClient {
         let plaintext = Zeroizing::new(to_base64(plaintext));
         let body = Body { key_id: key.as_str(), plaintext: &plaintext, encryption_context: context };
         let reply: PlainReply = self.channel.call("Encrypt", &body, Deadline::after(DEADLINE)).await?;
-        generate_data_key::ciphertext_blob(reply.ciphertext_blob.as_deref())
+        reply.ciphertext_blob()
     }
 
     /// Calls Decrypt without a Recipient: the plaintext comes back readable by anyone who has these credentials.
@@ -182,14 +182,17 @@ impl AdminClient {
         ciphertext_blob: &[u8],
         context: &EncryptionContext,
     ) -> Result<Plaintext, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            key_id: &'a str,
+            ciphertext_blob: String,
+            encryption_context: &'a EncryptionContext,
+        }
         check_ciphertext_blob(ciphertext_blob)?;
         check_encryption_context(context)?;
-        let body = decrypt::Body {
-            key_id: key.as_str(),
-            ciphertext_blob: to_base64(ciphertext_blob),
-            encryption_context: context,
-            recipient: None,
-        };
+        let ciphertext_blob = to_base64(ciphertext_blob);
+        let body = Body { key_id: key.as_str(), ciphertext_blob, encryption_context: context };
         let reply: PlainReply = self.channel.call("Decrypt", &body, Deadline::after(DEADLINE)).await?;
         reply.plaintext()
     }
@@ -203,15 +206,17 @@ impl AdminClient {
         key: &KeyArn,
         context: &EncryptionContext,
     ) -> Result<DataKey, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            key_id: &'a str,
+            key_spec: &'static str,
+            encryption_context: &'a EncryptionContext,
+        }
         check_encryption_context(context)?;
-        let body = generate_data_key::Body {
-            key_id: key.as_str(),
-            key_spec: "AES_256",
-            encryption_context: context,
-            recipient: None,
-        };
+        let body = Body { key_id: key.as_str(), key_spec: "AES_256", encryption_context: context };
         let reply: PlainReply = self.channel.call("GenerateDataKey", &body, Deadline::after(DEADLINE)).await?;
-        let ciphertext_blob = generate_data_key::ciphertext_blob(reply.ciphertext_blob.as_deref())?;
+        let ciphertext_blob = reply.ciphertext_blob()?;
         Ok(DataKey { key_arn: key.clone(), plaintext: reply.plaintext()?, ciphertext_blob })
     }
 }
@@ -257,15 +262,15 @@ struct PlainReply {
 
 impl PlainReply {
     fn plaintext(self) -> Result<Plaintext, Error> {
-        let text = Zeroizing::new(self.plaintext.unwrap_or_default());
-        let bytes = from_base64("Plaintext", &text)?;
-        if bytes.is_empty() {
-            return Err(Error::MalformedReply(MalformedReply::Length { field: "Plaintext" }));
-        }
-        Ok(Plaintext::from(bytes))
+        let text = self.plaintext.map(Zeroizing::new);
+        let text = text.as_ref().map(|text| text.as_str());
+        Ok(Plaintext::from(bytes("Plaintext", text, MAX_PLAINTEXT_LEN)?))
+    }
+
+    fn ciphertext_blob(&self) -> Result<Vec<u8>, Error> {
+        bytes("CiphertextBlob", self.ciphertext_blob.as_deref(), MAX_CIPHERTEXT_BLOB_LEN)
     }
 }
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const MAX_REPLY_LEN: usize = 64 * 1024;
-const MAX_PLAINTEXT_LEN: usize = 4096;
