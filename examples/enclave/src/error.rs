@@ -118,11 +118,15 @@ impl ServiceError {
 fn kms_code(error: &KmsError) -> &'static str {
     match error {
         KmsError::Attestation(_) | KmsError::Local(_) => code::NSM_UNAVAILABLE,
-        KmsError::CredentialsExpired { .. } | KmsError::CredentialsMissing => code::CREDENTIALS_MISSING,
-        KmsError::Connect(_) | KmsError::DeadlineExceeded { .. } | KmsError::Http(_) | KmsError::Tls { .. } => {
-            code::KMS_UNAVAILABLE
+        KmsError::CredentialsExpired { .. } | KmsError::CredentialsMissing | KmsError::CredentialsUnavailable(_) => {
+            code::CREDENTIALS_MISSING
         }
-        KmsError::Service(answer) if answer.status() >= 500 || answer.status() == 429 => code::KMS_UNAVAILABLE,
+        KmsError::AttemptTimedOut { .. }
+        | KmsError::Connect(_)
+        | KmsError::DeadlineExceeded { .. }
+        | KmsError::Http(_)
+        | KmsError::Tls { .. } => code::KMS_UNAVAILABLE,
+        KmsError::Service(answer) if answer.is_transient() => code::KMS_UNAVAILABLE,
         _ => code::KMS_REFUSED,
     }
 }

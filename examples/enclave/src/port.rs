@@ -33,17 +33,25 @@ pub fn parent_port(service: Arc<Service>) -> Router<Service> {
         })
 }
 
-/// Listens for the parent.
+/// Listens for the parent, and makes ready in the background what the first request would else wait for.
 ///
 /// # Errors
 /// What binding the port answers.
 pub async fn serve(service: Arc<Service>) -> io::Result<ServerHandle> {
     let listener = Listener::bind(service.parent_port()).await?;
+    tokio::spawn(warm(Arc::clone(&service)));
     let server = Server::builder(parent_port(service))
         .max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN)
         .max_connections(MAX_CONNECTIONS)
         .max_in_flight_total(MAX_IN_FLIGHT);
     Ok(server.serve(listener))
+}
+
+/// An enclave that has just booted serves all the same if this fails: each request tries again, and says why not.
+async fn warm(service: Arc<Service>) {
+    if let Err(error) = service.warm().await {
+        tracing::warn!(%error, "no recipient key was made ahead");
+    }
 }
 
 fn permit(allowed: bool, switch: &str) -> Result<(), RemoteError> {

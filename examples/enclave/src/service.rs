@@ -87,6 +87,14 @@ impl Service {
         Ok(())
     }
 
+    /// Makes a recipient key and its attestation document before the first request needs them, and waits for both.
+    ///
+    /// # Errors
+    /// [`ServiceError::Kms`] if the NSM gives no document. Requests will try again.
+    pub async fn warm(&self) -> Result<(), ServiceError> {
+        Ok(self.kms.warm().await?)
+    }
+
     /// Creates a key of chain family `family`, held by `policy`.
     ///
     /// # Errors

@@ -1,17 +1,14 @@
 //! The service against a simulated NSM and KMS: what it signs, and what a hostile parent gets.
 #![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chain_signers::{Encoding, evm};
 use enclave::{Configuration, RelayTransport, Service, ServiceError, boot};
 use kms_enclave_client::sim::{AdminClient, KmsSimulator};
-use kms_enclave_client::{BoxFuture, ByteStream, Credentials, KeyArn, TcpTransport, TlsRoots, Transport};
+use kms_enclave_client::{Credentials, KeyArn, TcpTransport, TlsRoots};
 use nsm_attest::sim::{self, Authority, SimulatedNsm};
-use nsm_attest::{Clock, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
+use nsm_attest::{Clock, NsmError, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
 use signer_protocol::code;
 use signer_protocol::method::{AwsCredentials, ExpectedKey, GenerateKeyResponse, SignRequest};
 use signer_protocol::record::Record;
@@ -164,6 +161,26 @@ async fn without_fresh_credentials_nothing_reaches_kms() {
 }
 
 #[tokio::test]
+async fn a_failing_nsm_is_named_and_what_was_made_before_goes_on_serving() {
+    let world = World::new().await;
+    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let (cold, nsm) = world.enclave_and_nsm();
+    nsm.set_fault(NsmError::InternalError);
+    assert_eq!(cold.warm().await.unwrap_err().code(), code::NSM_UNAVAILABLE);
+    let before = world.calls();
+    assert_eq!(cold.sign(&request(&key, REFERENCE)).await.unwrap_err().code(), code::NSM_UNAVAILABLE);
+    assert_eq!(world.calls(), before);
+    nsm.set_fault(None);
+    cold.sign(&request(&key, REFERENCE)).await.expect("the next request finds that the NSM works again");
+
+    // To unseal, a warm enclave needs KMS, but no NSM: its recipient key and document are young enough.
+    let (warm, nsm) = world.enclave_and_nsm();
+    warm.warm().await.unwrap();
+    nsm.set_fault(NsmError::InternalError);
+    warm.sign(&request(&key, REFERENCE)).await.unwrap();
+}
+
+#[tokio::test]
 async fn bad_input_is_named_and_the_next_request_works() {
     let world = World::new().await;
     let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
@@ -219,7 +236,6 @@ struct World {
     configuration: Configuration,
     kms: KmsSimulator,
     kms_key: KeyArn,
-    connects: Arc<AtomicUsize>,
 }
 
 impl World {
@@ -243,14 +259,12 @@ impl World {
             .as_bytes(),
         )
         .unwrap();
-        let connects = Arc::new(AtomicUsize::new(0));
         let mut world = Self {
-            service: start(&configuration, &authority, &kms, &connects, b"program"),
+            service: start(&configuration, &kms, simulated(&authority, b"program")),
             authority,
             configuration,
             kms,
             kms_key,
-            connects,
         };
         world.service = world.enclave(b"program");
         world
@@ -263,12 +277,20 @@ impl World {
     }
 
     fn enclave_without_credentials(&self, program: &[u8]) -> Arc<Service> {
-        start(&self.configuration, &self.authority, &self.kms, &self.connects, program)
+        start(&self.configuration, &self.kms, simulated(&self.authority, program))
     }
 
-    /// Calls to KMS so far: the client connects once for each.
-    fn calls(&self) -> usize {
-        self.connects.load(Ordering::SeqCst)
+    /// An enclave that runs the admitted program, and its NSM.
+    fn enclave_and_nsm(&self) -> (Arc<Service>, Arc<SimulatedNsm>) {
+        let nsm = simulated(&self.authority, b"program");
+        let service = start(&self.configuration, &self.kms, Arc::clone(&nsm));
+        service.set_credentials(&self.aws_credentials()).unwrap();
+        (service, nsm)
+    }
+
+    /// Calls that have arrived at KMS so far.
+    fn calls(&self) -> u64 {
+        self.kms.requests_seen_in_all()
     }
 
     fn admin(&self, credentials: Credentials) -> AdminClient {
@@ -289,32 +311,13 @@ impl World {
     }
 }
 
-fn start(
-    configuration: &Configuration,
-    authority: &Authority,
-    kms: &KmsSimulator,
-    connects: &Arc<AtomicUsize>,
-    program: &[u8],
-) -> Arc<Service> {
+fn simulated(authority: &Authority, program: &[u8]) -> Arc<SimulatedNsm> {
     let authority = Authority::from_bytes(&authority.to_bytes()).unwrap();
-    let nsm = SimulatedNsm::builder(authority).measure(program, b"").clock(Clock::system()).build().unwrap();
-    let transport = Counted { kms: kms.local_addr(), connects: Arc::clone(connects) };
-    boot(configuration.clone(), Arc::new(nsm), Arc::new(transport), kms.tls_roots()).unwrap()
+    Arc::new(SimulatedNsm::builder(authority).measure(program, b"").clock(Clock::system()).build().unwrap())
 }
 
-/// A way to KMS that counts how often it was taken.
-#[derive(Debug)]
-struct Counted {
-    kms: SocketAddr,
-    connects: Arc<AtomicUsize>,
-}
-
-impl Transport for Counted {
-    fn connect(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
-        self.connects.fetch_add(1, Ordering::SeqCst);
-        let connect = tokio::net::TcpStream::connect(self.kms);
-        Box::pin(async move { Ok(Box::new(connect.await?) as Box<dyn ByteStream>) })
-    }
+fn start(configuration: &Configuration, kms: &KmsSimulator, nsm: Arc<SimulatedNsm>) -> Arc<Service> {
+    boot(configuration.clone(), nsm, Arc::new(TcpTransport::new(kms.local_addr())), kms.tls_roots()).unwrap()
 }
 
 fn admin(kms: &KmsSimulator, credentials: Credentials) -> AdminClient {
