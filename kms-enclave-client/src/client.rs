@@ -102,13 +102,15 @@ impl KmsClient {
 
 /// Collects what a [`KmsClient`] needs.
 ///
-/// Region, at least one permitted key, NSM (or a pool over it), transport and clock have no default. The clock has none
-/// because inside an enclave the system's is the parent's: take [`Clock::from_nsm`].
+/// Region, at least one permitted key (or [the word](Self::permit_no_key) that there is none), NSM (or a pool over it),
+/// transport and clock have no default. The clock has none because inside an enclave the system's is the parent's: take
+/// [`Clock::from_nsm`].
 #[derive(Debug, Default)]
 #[must_use]
 pub struct KmsClientBuilder {
     region: Option<String>,
     permitted_keys: BTreeSet<KeyArn>,
+    is_without_keys: bool,
     recipients: Option<Recipients>,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Clock>,
@@ -132,6 +134,13 @@ impl KmsClientBuilder {
     /// Adds a key that the client may use. It is the measured configuration that should say so, never a request.
     pub fn permit_key(mut self, key: KeyArn) -> Self {
         self.permitted_keys.insert(key);
+        self
+    }
+
+    /// Says that the client is to be built without a permitted key: for GenerateRandom, which has none. It refuses whatever
+    /// has.
+    pub fn permit_no_key(mut self) -> Self {
+        self.is_without_keys = true;
         self
     }
 
@@ -220,7 +229,7 @@ impl KmsClientBuilder {
         if !is_region(&region) {
             return Err(BuildError::BadRegion);
         }
-        if self.permitted_keys.is_empty() {
+        if self.permitted_keys.is_empty() && !self.is_without_keys {
             return Err(BuildError::Missing { what: "permitted key" });
         }
         if let Some(key) = self.permitted_keys.iter().find(|key| key.region() != region) {

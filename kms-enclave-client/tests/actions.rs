@@ -10,9 +10,9 @@ use aws_lc_rs::agreement;
 use aws_lc_rs::encoding::AsDer as _;
 use kms_enclave_client::sim::{AdminClient, Failure, Injection, KeySpec, KeyUsage, KmsSimulator};
 use kms_enclave_client::{
-    DataKeyPairSpec, DataKeySpec, DecryptRequest, DeriveSharedSecretRequest, EncryptRequest, EncryptionAlgorithm,
-    Error, GenerateDataKeyPairRequest, GenerateDataKeyRequest, GenerateRandomRequest, KeyArn, KeyId, KmsClient,
-    RetryPolicy, ServiceErrorCode, TcpTransport,
+    BuildError, DataKeyPairSpec, DataKeySpec, DecryptRequest, DeriveSharedSecretRequest, EncryptRequest,
+    EncryptionAlgorithm, Error, GenerateDataKeyPairRequest, GenerateDataKeyRequest, GenerateRandomRequest, KeyArn,
+    KeyId, KmsClient, KmsClientBuilder, RetryPolicy, ServiceErrorCode, TcpTransport,
 };
 use nsm_attest::Clock;
 use nsm_attest::sim::{Authority, pcr0};
@@ -61,15 +61,19 @@ impl World {
     }
 
     fn client_of<'a>(&self, executable: &[u8], permitted: impl IntoIterator<Item = &'a KeyArn>) -> KmsClient {
-        let builder = KmsClient::builder()
+        let builder = self.builder(executable);
+        permitted.into_iter().fold(builder, |builder, key| builder.permit_key(key.clone())).build().unwrap()
+    }
+
+    fn builder(&self, executable: &[u8]) -> KmsClientBuilder {
+        KmsClient::builder()
             .region(REGION)
             .nsm(nsm(&self.authority, &self.clock, executable))
             .transport(Arc::new(TcpTransport::new(self.kms.local_addr())))
             .clock(self.clock.clone())
             .tls_roots(self.kms.tls_roots())
             .retry(RetryPolicy::none())
-            .credentials(enclave_credentials());
-        permitted.into_iter().fold(builder, |builder, key| builder.permit_key(key.clone())).build().unwrap()
+            .credentials(enclave_credentials())
     }
 }
 
@@ -154,6 +158,17 @@ async fn random_bytes_are_as_many_as_were_asked_for_and_differ() {
     // Only the identity policy stands in the way of another enclave: there is no key.
     let other = world.client_of(b"another program", [&key]);
     assert_eq!(code(other.generate_random(GenerateRandomRequest::new(32)).await), ServiceErrorCode::AccessDenied);
+}
+
+#[tokio::test]
+async fn a_client_without_keys_is_one_on_purpose_and_draws_random_bytes_only() {
+    let world = World::new().await;
+    let key = world.symmetric_key().await;
+    assert!(matches!(world.builder(b"signer").build(), Err(BuildError::Missing { what: "permitted key" })));
+    let client = world.builder(b"signer").permit_no_key().build().unwrap();
+    assert_eq!(client.generate_random(GenerateRandomRequest::new(32)).await.unwrap().as_bytes().len(), 32);
+    let refused = client.encrypt(EncryptRequest::new(&key, b"secret")).await;
+    assert!(matches!(refused, Err(Error::KeyNotPermitted { .. })), "{refused:?}");
 }
 
 #[tokio::test]
