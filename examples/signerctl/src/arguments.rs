@@ -10,6 +10,7 @@ use nsm_attest::PcrValue;
 use signer_protocol::KeyId;
 
 use crate::attestation::arguments::AttestationCommand;
+use crate::kms::arguments::KmsCommand;
 
 /// Operates a signing service whose keys live in an attested enclave.
 #[derive(Debug, Parser)]
@@ -29,11 +30,11 @@ pub(crate) struct Arguments {
 pub(crate) struct ParentArguments {
     /// The parent: https://host or https://host:port.
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) url: Option<ParentUrl>,
-    /// Root certificates to trust instead of Mozilla's (PEM).
+    pub(crate) url: Option<HttpsUrl>,
+    /// Root certificates (PEM) to trust instead of Mozilla's, and for kms instead of Amazon's.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// Longest time for a request, in seconds (1 to 600).
+    /// Longest time for a request and its repetitions, in seconds (1 to 600).
     #[arg(long, global = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) timeout: Duration,
 }
@@ -51,6 +52,11 @@ pub(crate) enum Command {
     KeyPolicy {
         #[command(subcommand)]
         command: KeyPolicyCommand,
+    },
+    /// Ask KMS what an enclave asks it: the answer is for its attestation document alone.
+    Kms {
+        #[command(subcommand)]
+        command: KmsCommand,
     },
     /// Create, list and show keys.
     Keys {
@@ -147,14 +153,16 @@ impl From<TransactionEncoding> for Encoding {
 
 /// `https://host[:port]`, and nothing behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ParentUrl {
+pub(crate) struct HttpsUrl {
     /// Host and port, an IPv6 address in brackets.
     pub(crate) address: String,
+    /// The port alone.
+    pub(crate) port: u16,
     /// The name that the certificate must be for.
     pub(crate) server_name: String,
 }
 
-impl FromStr for ParentUrl {
+impl FromStr for HttpsUrl {
     type Err = &'static str;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
@@ -173,7 +181,7 @@ impl FromStr for ParentUrl {
         if server_name.is_empty() || !server_name.chars().all(is_plain) {
             return Err("the host is no host name or IP address; a path, query or user is not taken");
         }
-        Ok(Self { address: format!("{host}:{port}"), server_name: server_name.to_owned() })
+        Ok(Self { address: format!("{host}:{port}"), port, server_name: server_name.to_owned() })
     }
 }
 
@@ -199,7 +207,7 @@ mod tests {
 
     #[test]
     fn url_is_https_with_a_host_and_nothing_else() {
-        let parsed = |url: &str| url.parse::<ParentUrl>().map(|url| (url.address, url.server_name));
+        let parsed = |url: &str| url.parse::<HttpsUrl>().map(|url| (url.address, url.server_name));
         let expect = |address: &str, name: &str| Ok((address.to_owned(), name.to_owned()));
         assert_eq!(parsed("https://localhost"), expect("localhost:443", "localhost"));
         assert_eq!(parsed("https://localhost:8443/"), expect("localhost:8443", "localhost"));

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::attestation::{Refusal, variant_name};
 use crate::key_policy::KeyPolicyError;
+use crate::kms::KmsFailure;
 
 /// Why a command failed. Paths are shown as `Debug` does it: without what a terminal would obey.
 #[derive(Debug, Error)]
@@ -36,12 +37,20 @@ pub(crate) enum Failure {
     /// Values that make no key policy.
     #[error(transparent)]
     KeyPolicy(#[from] KeyPolicyError),
+    /// A command of `kms` failed.
+    #[error("{0}")]
+    Kms(Box<KmsFailure>),
     /// A file without what it should hold.
     #[error("{path:?}: {detail}")]
     Malformed { path: PathBuf, detail: String },
     /// The command needs a parent.
     #[error("this command needs --url")]
     NoUrl,
+    /// A file with credentials that others than its owner can read.
+    #[error(
+        "{path:?} can be read by others than its owner (mode {mode:03o}): chmod 600 it, and take it that they have"
+    )]
+    NotPrivate { path: PathBuf, mode: u32 },
     /// A verification that would let everything pass.
     #[error(
         "{0}: give --pcr N=HEX or --pcr-file FILE with a value that is not zero; only for experiments, \
@@ -60,6 +69,9 @@ pub(crate) enum Failure {
     /// A file that cannot be read.
     #[error("cannot read {path:?}: {source}")]
     Unreadable { path: PathBuf, source: io::Error },
+    /// A file that cannot be written, or is there already.
+    #[error("cannot write the new file {path:?} ({source}); a file that is there already is not overwritten")]
+    UnwritableFile { path: PathBuf, source: io::Error },
     /// Standard output does not take the result.
     #[error("cannot write the result: {0}")]
     Unwritable(#[from] io::Error),
@@ -70,9 +82,14 @@ impl Failure {
         match self {
             Self::Address { .. } | Self::Birth(_) | Self::Rejected(_) => REFUSED,
             Self::Client(error) => client_exit_code(error),
+            Self::Kms(failure) => failure.exit_code(),
             Self::Document { .. } | Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
             Self::AgeAtOwnTime | Self::NoUrl | Self::Policy(_) | Self::StandardInputTwice => USAGE,
-            Self::UnreadableKeys { .. } | Self::Unreadable { .. } | Self::Unwritable(_) => UNREADABLE,
+            Self::NotPrivate { .. }
+            | Self::UnreadableKeys { .. }
+            | Self::Unreadable { .. }
+            | Self::UnwritableFile { .. }
+            | Self::Unwritable(_) => UNREADABLE,
         }
     }
 
@@ -80,6 +97,7 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match (self, self.exit_code()) {
             (Self::Rejected(_), _) => "rejected",
+            (Self::Kms(failure), REFUSED) if failure.is_rejection() => "rejected",
             (_, REFUSED) => "refused",
             (_, MALFORMED) => "malformed",
             (_, USAGE) => "usage",
@@ -87,14 +105,29 @@ impl Failure {
         }
     }
 
-    /// Which check of nsm-attest failed, by its name there.
+    /// Which check failed, by its name in nsm-attest or kms-enclave-client, or what KMS calls its refusal.
     pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Self::Document { defect, .. } => Some(variant_name(defect)),
+            Self::Kms(failure) => failure.reason(),
             Self::Policy(misuse) => Some(variant_name(misuse)),
             Self::Rejected(refusal) => Some(variant_name(&refusal.rejection)),
             _ => None,
         }
+    }
+
+    /// What AWS's support asks for, if KMS said it.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Kms(failure) => failure.request_id(),
+            _ => None,
+        }
+    }
+}
+
+impl From<KmsFailure> for Failure {
+    fn from(failure: KmsFailure) -> Self {
+        Self::Kms(Box::new(failure))
     }
 }
 
@@ -114,7 +147,7 @@ fn client_exit_code(error: &ClientError) -> u8 {
 }
 
 /// An error and what is behind it.
-fn with_sources(error: &dyn std::error::Error) -> impl fmt::Display {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> impl fmt::Display {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

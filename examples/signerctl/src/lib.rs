@@ -11,18 +11,22 @@
 //! | `key-policy render …` | prints the policy for the KMS key of an enclave ([`key_policy`]) |
 //! | `attestation inspect FILE` | shows what an attestation document says, verified or not |
 //! | `attestation verify FILE …` | verifies one |
+//! | `kms decrypt`, `kms generate-data-key`, `kms generate-random` | asks KMS as an enclave does, for answers that this enclave alone can read |
+//! | `kms encrypt` | has KMS encrypt; there is no attestation in it |
+//! | `kms open-recipient --key KEY.pem --in FILE` | debugging: opens a CiphertextForRecipient with a key from a file |
 //!
-//! Those that talk to a parent take `--url https://host[:port]` and `--ca FILE.pem`; TLS is always verified.
+//! Those that talk to a parent take `--url https://host[:port]` and `--ca FILE.pem`; TLS is always verified. With `kms`,
+//! `--ca` replaces Amazon's roots.
 //! With `--json`, standard output is one JSON object, `{"error": …}` if the command failed. A command line that cannot be
 //! parsed is reported on standard error only.
 //!
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused: by the policy, the enclave or KMS, or there is no such key; a document that is rejected |
-//! | 2 | malformed input: a transaction, policy, document or value that cannot be used |
-//! | 3 | unreadable or unreachable: a file, a stored key, the parent, the enclave or KMS |
-//! | 64 | wrong usage of the command line; a verification that would let everything pass |
+//! | 1 | refused: by the policy, the enclave or KMS, or there is no such key; a document or a reply of KMS that is rejected; an envelope that does not open |
+//! | 2 | malformed input: a transaction, policy, document, key or value that cannot be used, or is outside the limits of KMS; expired credentials |
+//! | 3 | unreadable or unreachable: a file (also one with credentials that others can read), a file that is there already, a stored key, the parent, the enclave, its NSM or KMS |
+//! | 64 | wrong usage of the command line; no credentials; a verification that would let everything pass |
 //!
 //! # Errors as JSON
 //!
@@ -30,10 +34,11 @@
 //!
 //! | key | is |
 //! |---|---|
-//! | `kind` | `refused` or `rejected` (exit code 1), `malformed` (2), `unreadable` (3), `usage` (64) |
+//! | `kind` | `refused`, or `rejected` for a document or a reply of KMS (exit code 1), `malformed` (2), `unreadable` (3), `usage` (64) |
 //! | `message` | what happened, for people |
 //! | `problem` | the parent's problem document (RFC 9457), or null |
-//! | `reason` | which check of `nsm-attest` failed: the name of its variant, such as `PcrMismatch`; absent elsewhere |
+//! | `reason` | which check of `nsm-attest` or `kms-enclave-client` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; absent elsewhere |
+//! | `request_id` | of a refusal by KMS: what AWS's support asks for; absent elsewhere |
 //! | `expected`, `actual` | of a rejected document: a list of values, each of which would have been accepted, and what was found; empty and null where the message says it all |
 //!
 //! # Attestation documents
@@ -84,14 +89,56 @@
 //! | `max_age_seconds` | the greatest age accepted, null if the age was not checked |
 //! | `trust_anchor`, `is_trust_anchor_aws_nitro_g1` | the root's SHA-256, and whether it is AWS's |
 //! | `compared_pcrs`, `compared_fields` | what was demanded |
+//!
+//! # KMS
+//!
+//! What `kms-enclave-client` does for an enclave, by hand: for trying a key policy, for scripts inside an enclave (where
+//! AWS's `kmstool-enclave-cli` is used today), and for looking at what went wrong.
+//!
+//! | option | says |
+//! |---|---|
+//! | `--key-arn ARN` | the key, and the only one that a reply may be about; `generate-random` takes none |
+//! | `--region REGION` | the region; without it, that of the key |
+//! | `--endpoint https://host[:port]`, `--fips` | another endpoint, which must prove its name under the same roots |
+//! | `--via ADDRESS` | what relays to it: `vsock:3:8000` on the parent, `tcp:host:port`, `unix:/path` |
+//! | `--encryption-context NAME=VALUE` | may be repeated; a name occurs once |
+//! | `--grant-token TOKEN` | may be repeated |
+//! | `--credentials FILE`, `--profile NAME` | an AWS credentials file or the JSON of a `credential_process`, instead of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_CREDENTIAL_EXPIRATION`; a file that others than its owner can read is refused |
+//! | `--nsm device` | the enclave's own module attests: the default |
+//! | `--nsm simulated` | a simulated one does, in a build with the feature `sim` only; the KMS of AWS believes none of its documents. Its PCR0 is `nsm_attest::sim::pcr0(b"signerctl", b"simulated")` |
+//! | `--simulated-authority FILE` | what that one signs with: `nsm_attest::sim::Authority::to_bytes` |
+//! | `--ciphertext BASE64`, `--ciphertext @FILE`, `--ciphertext -` | a ciphertext blob in base64 |
+//! | `--in FILE`, `--in -` | a ciphertext blob or, for `encrypt`, a plaintext, as bytes |
+//! | `--out FILE` | where the plaintext (of `encrypt`, the ciphertext blob) goes as bytes: a new file that only its owner can read |
+//!
+//! Neither credentials nor plaintexts can be given as words of the command line, which other users of a machine see.
+//! Text is lines as `kmstool-enclave-cli` prints them: `CIPHERTEXT: ` or `PLAINTEXT: ` and base64. Keys of JSON; those that
+//! have no meaning for a command are absent:
+//!
+//! | key | is |
+//! |---|---|
+//! | `key_arn` | the key that KMS used |
+//! | `ciphertext`, `plaintext` | base64 |
+//! | `out`, `out_len` | the file of `--out`, and how many bytes went into it instead of into this object |
+//! | `nsm` | `device` or `simulated` |
+//!
+//! `open-recipient` reads an RSA key in PEM (PKCS#8 or PKCS#1) and a CiphertextForRecipient as bytes or base64, and prints
+//! the plaintext in hex. Its keys:
+//!
+//! | key | is |
+//! |---|---|
+//! | `plaintext_hex`, `len` | the plaintext, and its length |
+//! | `subject_key_identifier` | how the envelope names its recipient: SHA-256 of the public key; null if by issuer and serial number |
 
 mod arguments;
 mod attestation;
+mod base64_text;
 mod birth;
 mod failure;
 mod files;
 pub mod key_policy;
 mod keys;
+mod kms;
 mod output;
 mod service;
 mod sign;
@@ -127,7 +174,7 @@ pub async fn run<I: Read, O: Write, E: Write>(
         Err(error) => return explain(&error, &mut streams),
     };
     let mut output = Output::new(&mut streams.stdout, arguments.json);
-    let result = execute(arguments, &mut streams.stdin, &mut output).await;
+    let result = execute(arguments, &mut streams.stdin, &mut streams.stderr, &mut output).await;
     let Err(failure) = result else { return 0 };
     // A failure may repeat what a parent says.
     let text = terminal::escaped_lines(&failure.to_string());
@@ -138,11 +185,19 @@ pub async fn run<I: Read, O: Write, E: Write>(
     }
 }
 
-async fn execute(arguments: Arguments, stdin: &mut dyn Read, output: &mut Output<'_>) -> Result<(), Failure> {
+async fn execute(
+    arguments: Arguments,
+    stdin: &mut dyn Read,
+    notes: &mut dyn Write,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
     match arguments.command {
         Command::Attestation { command } => attestation::execute(command, stdin, output),
         Command::Health => service::health(&arguments.parent, output).await,
         Command::KeyPolicy { command } => key_policy::execute(command, output),
+        Command::Kms { command } => {
+            kms::execute(command, kms::Context { common: &arguments.parent, stdin, notes }, output).await
+        }
         Command::Keys { command } => keys::execute(command, &arguments.parent, stdin, output).await,
         Command::Sign(sign) => sign::execute(sign, &arguments.parent, stdin, output).await,
     }

@@ -1,5 +1,6 @@
 //! Results: text for people, or one JSON object for programs.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -24,7 +25,11 @@ impl<'a> Output<'a> {
     }
 
     /// Writes a result: the object, or the lines that `text` gives.
-    pub(crate) fn result(&mut self, object: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub(crate) fn result<T: fmt::Display>(
+        &mut self,
+        object: &impl Serialize,
+        text: impl FnOnce() -> T,
+    ) -> Result<(), Failure> {
         self.done = true;
         if self.json {
             let mut serializer = Serializer::with_formatter(&mut *self.stream, AsciiFormatter);
@@ -57,6 +62,8 @@ struct ErrorMembers<'a> {
     problem: Option<&'a Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
     #[serde(flatten)]
     comparison: Option<Comparison<'a>>,
 }
@@ -81,7 +88,14 @@ impl<'a> ErrorMembers<'a> {
             }
             _ => (failure.to_string(), None),
         };
-        Self { kind: failure.kind(), message, problem, reason: failure.reason(), comparison }
+        Self {
+            kind: failure.kind(),
+            message,
+            problem,
+            reason: failure.reason(),
+            request_id: failure.request_id(),
+            comparison,
+        }
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) async fn health(parent: &ParentArguments, output: &mut Output<'_>) ->
     })
 }
 
-fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+/// The root certificates in a PEM file.
+pub(crate) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let malformed = |detail: String| Failure::Malformed { path: path.to_owned(), detail };
     let pem = files::read(path, &mut std::io::empty(), MAX_PEM_LEN)?;
     let roots: Vec<_> =

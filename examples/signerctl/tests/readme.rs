@@ -1,11 +1,14 @@
-//! The commands on attestation documents in the README run as they stand there.
+//! The commands on attestation documents and KMS in the README run as they stand there.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/kms.rs"]
+mod kms;
 mod support;
 
 use std::io;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use kms::Kms;
 use nsm_attest::{AttestationRequest, Purpose, UserData};
 use serde_json::json;
 use support::{Enclave, run_with};
@@ -31,5 +34,28 @@ async fn commands_of_the_readme_run() {
         let run = run_with(&args, io::empty()).await;
         assert_eq!(run.code, 0, "{command}: {}", run.stderr);
         assert!(run.stdout.starts_with(headline), "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
+async fn commands_of_the_readme_on_kms_run() {
+    let kms = Kms::start().await;
+    let secret = kms.write("secret.bin", b"secret");
+    let readme = include_str!("../README.md");
+    let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("signerctl kms ")).collect();
+    assert_eq!(commands.len(), 4);
+    let mut blob = String::new();
+    for command in commands {
+        // Where a simulated KMS is stands in for where the parent's relay is.
+        let line = command.replace(" --via vsock:3:8000", "").replace("ARN", kms.key.as_str());
+        let line = line.replace("BLOB", &blob).replace("secret.bin", &secret);
+        let run = match line.starts_with("encrypt") {
+            true => kms.run_as_operator(&line, io::empty()).await,
+            false => kms.run(&line).await,
+        };
+        assert_eq!(run.code, 0, "{command}: {}", run.stderr);
+        if let Some(made) = run.stdout.lines().find_map(|line| line.strip_prefix("CIPHERTEXT: ")) {
+            blob = made.to_owned();
+        }
     }
 }

@@ -13,12 +13,10 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use nsm_attest::UnverifiedDocument;
 use serde::Serialize;
 
+use crate::base64_text;
 use crate::failure::Failure;
 use crate::files;
 
@@ -60,12 +58,7 @@ fn from_hex<'a>(digits: &[u8]) -> Result<(Spelling, Cow<'a, [u8]>), String> {
 }
 
 fn from_base64<'a>(symbols: &[u8]) -> Result<(Spelling, Cow<'a, [u8]>), String> {
-    let is_url = symbols.iter().any(|symbol| matches!(symbol, b'-' | b'_'));
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
-    let padded = symbols.last() == Some(&b'=');
-    let config = if padded { config } else { config.with_decode_padding_mode(DecodePaddingMode::RequireNone) };
-    let engine = GeneralPurpose::new(if is_url { &URL_SAFE } else { &STANDARD }, config);
-    let bytes = engine.decode(symbols).map_err(|error| format!("begins like base64, but is not: {error}"))?;
+    let bytes = base64_text::decode(symbols).map_err(|error| format!("begins like base64, but is not: {error}"))?;
     Ok((Spelling::Base64, bytes.into()))
 }
 
@@ -74,6 +67,7 @@ const MAX_INPUT_LEN: u64 = 4 * UnverifiedDocument::MAX_LEN as u64;
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 
     use super::*;
