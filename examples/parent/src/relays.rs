@@ -1,13 +1,14 @@
 //! The relays out of the enclave, from their start to their end.
 
 use std::io;
+use std::time::Duration;
 
 use futures_util::future;
 use vsock_rpc::relay::{Allowlist, Counters, Relay, RelayHandle};
 use vsock_rpc::transport::HostPort;
 use vsock_rpc::{Addr, Listener};
 
-use crate::config::{Limits, RelayConfig, Timeouts};
+use crate::config::{Limits, RelayConfig};
 use crate::start::{RunError, StartError};
 
 /// Running relays, in the order of the configuration.
@@ -23,11 +24,7 @@ struct Running {
 
 impl Relays {
     /// Binds all, and only then starts the first: an address that is taken leaves nothing running.
-    pub(crate) async fn start(
-        configs: Vec<RelayConfig>,
-        limits: &Limits,
-        timeouts: &Timeouts,
-    ) -> Result<Self, StartError> {
+    pub(crate) async fn start(configs: Vec<RelayConfig>, limits: &Limits) -> Result<Self, StartError> {
         let mut bound = Vec::with_capacity(configs.len());
         for RelayConfig { listen, target } in configs {
             match Listener::bind(&listen).await {
@@ -35,20 +32,16 @@ impl Relays {
                 Err(source) => return Err(StartError::Listen { addr: listen, source }),
             }
         }
-        Self::serve(bound, limits, timeouts).await
+        Self::serve(bound, limits).await
     }
 
-    async fn serve(
-        bound: Vec<(Addr, HostPort, Listener)>,
-        limits: &Limits,
-        timeouts: &Timeouts,
-    ) -> Result<Self, StartError> {
+    async fn serve(bound: Vec<(Addr, HostPort, Listener)>, limits: &Limits) -> Result<Self, StartError> {
         let allowlist: Allowlist = bound.iter().map(|(_, target, _)| Addr::Tcp(target.clone())).collect();
         let mut relays = Self(Vec::with_capacity(bound.len()));
         for (listen, target, listener) in bound {
             let relay = Relay::new(Addr::Tcp(target), allowlist.clone())
                 .max_connections(limits.max_relay_connections)
-                .drain_timeout(timeouts.shutdown)
+                .drain_timeout(NO_TIME)
                 .serve(listener);
             match relay {
                 Ok(handle) => relays.0.push(Running { listen, handle }),
@@ -83,6 +76,8 @@ impl Relays {
         future::select_all(ends).await.0
     }
 
+    /// Closes all connections. Nobody who needed one is left by then: what is open are those that the enclave keeps for
+    /// its next calls, and these would not end by themselves.
     pub(crate) async fn shutdown(self) {
         for relay in self.0 {
             relay.handle.shutdown().await;
@@ -90,8 +85,13 @@ impl Relays {
     }
 }
 
+const NO_TIME: Duration = Duration::ZERO;
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::{Instant, timeout};
+
     use super::*;
 
     #[tokio::test]
@@ -101,7 +101,7 @@ mod tests {
         let (failing, connector) = Listener::memory(1);
         let addr = |name: &str| Addr::unix(format!("/not-bound/{name}"));
         let bound = vec![(addr("lasting"), target.clone(), lasting), (addr("failing"), target, failing)];
-        let mut relays = Relays::serve(bound, &Limits::default(), &Timeouts::default()).await.unwrap();
+        let mut relays = Relays::serve(bound, &Limits::default()).await.unwrap();
         drop(connector);
         let RunError::Relay { listen, source } = relays.failed().await;
         assert_eq!((listen, source.kind()), (addr("failing"), io::ErrorKind::BrokenPipe));
@@ -109,8 +109,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn connections_that_the_enclave_keeps_do_not_hold_up_the_end() {
+        let kms = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = HostPort::new("127.0.0.1", kms.local_addr().unwrap().port()).unwrap();
+        let (listener, connector) = Listener::memory(64);
+        let bound = vec![(Addr::unix("/not-bound"), target, listener)];
+        let relays = Relays::serve(bound, &Limits::default()).await.unwrap();
+        let mut kept = connector.connect().await.unwrap();
+        kept.write_all(b"request").await.unwrap();
+        let (mut answering, _) = kms.accept().await.unwrap();
+        answering.read_exact(&mut [0; 7]).await.unwrap();
+
+        let began = Instant::now();
+        relays.shutdown().await;
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        // Either end of it is gone.
+        let closed = timeout(Duration::from_secs(10), answering.read(&mut [0; 1])).await.unwrap();
+        assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    }
+
+    #[tokio::test]
     async fn no_relay_fails_where_there_is_none() {
-        let mut relays = Relays::serve(Vec::new(), &Limits::default(), &Timeouts::default()).await.unwrap();
+        let mut relays = Relays::serve(Vec::new(), &Limits::default()).await.unwrap();
         assert!(futures_util::FutureExt::now_or_never(relays.failed()).is_none());
     }
 }

@@ -44,7 +44,7 @@ impl Parent {
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let local_addr = listener.local_addr().map_err(cannot_listen)?;
         // The last step that can fail, so that no failure has anything to stop.
-        let relays = Relays::start(relays, &limits, &timeouts).await?;
+        let relays = Relays::start(relays, &limits).await?;
         let enclave = Arc::new(Enclave::new(&enclave, credentials));
         let api = Api::new(Arc::clone(&enclave), store, &limits, &timeouts, id);
         let server = HttpsServer::start(listener, local_addr, tls, Arc::new(api), &limits, timeouts);
