@@ -13,6 +13,7 @@ use crate::credentials::{Credentials, CredentialsStore, ProvideCredentials};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, MalformedReply, printable};
+use crate::json_object::Object;
 use crate::retry::{Retries, RetryPolicy};
 use crate::service_error::{ServiceError, ServiceErrorCode};
 use crate::sigv4::{Payload, Signer};
@@ -86,7 +87,9 @@ impl Channel {
         deadline: Deadline,
     ) -> Result<R, Error> {
         let reply = self.shared.exchange(action, request, deadline).await?;
-        serde_json::from_slice(reply.body()).map_err(|_| Error::MalformedReply(MalformedReply::Json))
+        let reply: Object<R> =
+            serde_json::from_slice(reply.body()).map_err(|_| Error::MalformedReply(MalformedReply::Json))?;
+        Ok(reply.0)
     }
 
     /// Calls an action whose successful reply has no content.
@@ -183,7 +186,7 @@ impl From<Error> for Failed {
 
 /// Reads what can be read of an error reply. Its absence is itself an answer: KMS is silent about some refusals.
 fn service_error(reply: &Response<Bytes>) -> ServiceError {
-    let body: ErrorBody = serde_json::from_slice(reply.body()).unwrap_or_default();
+    let Object(body): Object<ErrorBody> = serde_json::from_slice(reply.body()).unwrap_or_default();
     let header = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let name = body.exception.as_deref().or_else(|| header("x-amzn-errortype")).unwrap_or_default();
     // `com.amazonaws.kms#NotFoundException`, `NotFoundException:http://…` and the bare name all occur at AWS.
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_bare_400_is_an_unnamed_error_with_advice() {
-        for body in ["", "<html>", "[]", r#"{"__type":7}"#] {
+        for body in ["", "<html>", "[]", r#"["AccessDeniedException","no",null]"#, r#"{"__type":7}"#] {
             let error = service_error(&reply(body, None));
             assert_eq!(error.code(), &ServiceErrorCode::Unnamed);
             assert!(error.to_string().contains("attestation document"), "{error}");

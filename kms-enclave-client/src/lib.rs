@@ -11,6 +11,7 @@ mod credentials;
 mod deadline;
 mod endpoint;
 mod error;
+mod json_object;
 mod key_arn;
 mod key_id;
 mod opening;

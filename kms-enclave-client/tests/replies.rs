@@ -443,7 +443,12 @@ fn what_the_client_would_not_send_is_not_read() {
     assert!(matches!(foreign, Err(Error::KeyNotPermitted { key }) if key == id(FOREIGN)));
     let long = READER.0.generate_random(&GenerateRandomRequest::new(1025), b"{}");
     assert!(matches!(long, Err(Error::Request(_))));
-    for body in [&b""[..], b"null", b"[]", b"<html>", b"\xff", br#"{"KeyId":"a","KeyId":"b"}"#] {
+    // An honest reply, but for its names.
+    let (honest, nothing) = (Decrypt.honest(), Value::Null);
+    let mut items = vec![honest["KeyId"].clone(), honest["CiphertextForRecipient"].clone()];
+    items.resize(11, nothing);
+    let array = Value::Array(items).to_string();
+    for body in [array.as_bytes(), b"", b"null", b"[]", b"<html>", b"\xff", br#"{"KeyId":"a","KeyId":"b"}"#] {
         let malformed = READER.0.decrypt(&DecryptRequest::new(id(KEY), b"blob"), body);
         assert!(matches!(malformed, Err(Error::MalformedReply(MalformedReply::Json))), "{malformed:?}");
     }

@@ -231,6 +231,7 @@ async fn actions_and_fields_that_are_not_known_are_refused() {
         (Signed::new("DescribeKey", &json!({"KeyId": 7})), "SerializationException"),
         (Signed::new("DescribeKey", &json!({"KeyId": "alias/x"})), "NotFoundException"),
         (text("DescribeKey", r#"{"KeyId":"a","KeyId":"b"}"#), "SerializationException"),
+        (text("CreateKey", "[null,null,null,null,null,null,null]"), "SerializationException"),
         (text("DescribeKey", ""), "SerializationException"),
         (text("DescribeKey", &"[".repeat(100_000)), "SerializationException"),
         (Signed::new("GetKeyPolicy", &json!({"KeyId": key, "PolicyName": "other"})), "NotFoundException"),
@@ -297,6 +298,8 @@ async fn a_recipient_must_ask_for_oaep_with_sha_256() {
     let (status, reply) = world.send(&request(good)).await;
     assert_eq!(status, 200, "{reply}");
     assert!(reply.get("Plaintext").is_none() && reply["CiphertextForRecipient"].is_string(), "{reply}");
+    let array = json!([document, "RSAES_OAEP_SHA_256"]);
+    assert_eq!(world.exception(&request(array)).await, "SerializationException");
     let sha1 = json!({"AttestationDocument": document, "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_1"});
     assert_eq!(world.exception(&request(sha1)).await, "ValidationException");
     for incomplete in [json!({}), json!({"AttestationDocument": document}), json!("x")] {

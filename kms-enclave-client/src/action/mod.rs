@@ -29,6 +29,8 @@ pub use self::generate_data_key_pair::{DataKeyPair, DataKeyPairSpec, GenerateDat
 pub use self::generate_random::GenerateRandomRequest;
 use crate::cms::EnvelopedData;
 use crate::error::{Error, MalformedReply, RequestLimit};
+#[cfg(feature = "sim")]
+use crate::json_object::Object;
 use crate::key_id::{KeyId, PermittedKeys};
 use crate::plaintext::Plaintext;
 
@@ -159,7 +161,8 @@ impl Reply {
     /// Reads the body of a reply.
     #[cfg(feature = "sim")]
     pub(crate) fn from_json(body: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(body).map_err(|_| Error::MalformedReply(MalformedReply::Json))
+        let Object(reply) = serde_json::from_slice(body).map_err(|_| Error::MalformedReply(MalformedReply::Json))?;
+        Ok(reply)
     }
 
     /// The `KeyId`, which every action with a key answers with.

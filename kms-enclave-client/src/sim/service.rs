@@ -7,6 +7,7 @@ use bytes::Bytes;
 use nsm_attest::Clock;
 use serde::de::DeserializeOwned;
 
+use crate::json_object::Object;
 use crate::key_arn::KeyArn;
 use crate::sim::action::{Action, Call, Counters};
 use crate::sim::authenticate::Registered;
@@ -176,7 +177,8 @@ impl Service {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(body).map_err(|error| Fault::new("SerializationException", error.to_string()))
+    let read = serde_json::from_slice(body).map(|Object(request)| request);
+    read.map_err(|error| Fault::new("SerializationException", error.to_string()))
 }
 
 async fn on_a_blocking_thread<T: Send + 'static>(

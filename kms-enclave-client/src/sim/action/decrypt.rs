@@ -8,6 +8,7 @@ use super::encrypt::EncryptionAlgorithm;
 use super::fields::{Secret, blob, check_context, check_dry_run, check_grant_tokens};
 use super::{Action, Call, reply};
 use crate::action::{EncryptionContext, MAX_CIPHERTEXT_BLOB_LEN};
+use crate::json_object::Object;
 use crate::sim::fault::Fault;
 use crate::sim::key::key_id_of_blob;
 use crate::sim::policy::RequestContext;
@@ -24,7 +25,7 @@ pub(crate) struct Decrypt {
     encryption_context: EncryptionContext,
     grant_tokens: Option<Vec<String>>,
     key_id: Option<String>,
-    recipient: Option<RecipientField>,
+    recipient: Option<Object<RecipientField>>,
 }
 
 #[derive(Serialize)]
@@ -46,7 +47,7 @@ impl Action for Decrypt {
     const NAME: &'static str = "Decrypt";
 
     fn recipient(&self) -> Option<&RecipientField> {
-        self.recipient.as_ref()
+        self.recipient.as_ref().map(|Object(field)| field)
     }
 
     fn is_slow(&self) -> bool {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fields::{Secret, blob, check_dry_run, check_grant_tokens};
 use super::{Action, Call, reply};
+use crate::json_object::Object;
 use crate::sim::fault::Fault;
 use crate::sim::key_spec::KeyUsage;
 use crate::sim::policy::RequestContext;
@@ -18,7 +19,7 @@ pub(crate) struct DeriveSharedSecret {
     key_agreement_algorithm: String,
     key_id: String,
     public_key: String,
-    recipient: Option<RecipientField>,
+    recipient: Option<Object<RecipientField>>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +38,7 @@ impl Action for DeriveSharedSecret {
     const NAME: &'static str = "DeriveSharedSecret";
 
     fn recipient(&self) -> Option<&RecipientField> {
-        self.recipient.as_ref()
+        self.recipient.as_ref().map(|Object(field)| field)
     }
 
     fn is_slow(&self) -> bool {

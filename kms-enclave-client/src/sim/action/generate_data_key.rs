@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::fields::{Secret, check_context, check_dry_run, check_grant_tokens, to_base64};
 use super::{Action, Call, reply};
 use crate::action::EncryptionContext;
+use crate::json_object::Object;
 use crate::sim::fault::Fault;
 use crate::sim::key_spec::KeySpec;
 use crate::sim::policy::RequestContext;
@@ -23,7 +24,7 @@ pub(crate) struct GenerateDataKey {
     key_id: String,
     key_spec: Option<String>,
     number_of_bytes: Option<u64>,
-    recipient: Option<RecipientField>,
+    recipient: Option<Object<RecipientField>>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +46,7 @@ impl Action for GenerateDataKey {
     const NAME: &'static str = "GenerateDataKey";
 
     fn recipient(&self) -> Option<&RecipientField> {
-        self.recipient.as_ref()
+        self.recipient.as_ref().map(|Object(field)| field)
     }
 
     fn perform(self, call: &Call<'_>) -> Result<Bytes, Fault> {

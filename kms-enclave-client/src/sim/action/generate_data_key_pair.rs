@@ -15,6 +15,7 @@ use super::fields::{Secret, check_context, check_dry_run, check_grant_tokens, to
 use super::generate_data_key::check_symmetric;
 use super::{Action, Call, reply};
 use crate::action::EncryptionContext;
+use crate::json_object::Object;
 use crate::sim::fault::Fault;
 use crate::sim::policy::RequestContext;
 use crate::sim::recipient::RecipientField;
@@ -28,7 +29,7 @@ pub(crate) struct GenerateDataKeyPair {
     grant_tokens: Option<Vec<String>>,
     key_id: String,
     key_pair_spec: String,
-    recipient: Option<RecipientField>,
+    recipient: Option<Object<RecipientField>>,
 }
 
 #[derive(Serialize)]
@@ -52,7 +53,7 @@ impl Action for GenerateDataKeyPair {
     const NAME: &'static str = "GenerateDataKeyPair";
 
     fn recipient(&self) -> Option<&RecipientField> {
-        self.recipient.as_ref()
+        self.recipient.as_ref().map(|Object(field)| field)
     }
 
     fn is_slow(&self) -> bool {

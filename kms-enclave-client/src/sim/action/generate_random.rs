@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::fields::Secret;
 use super::{Action, Call, reply};
+use crate::json_object::Object;
 use crate::sim::fault::Fault;
 use crate::sim::policy::{RequestContext, Resource};
 use crate::sim::recipient::RecipientField;
@@ -14,7 +15,7 @@ use crate::sim::recipient::RecipientField;
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct GenerateRandom {
     number_of_bytes: Option<u64>,
-    recipient: Option<RecipientField>,
+    recipient: Option<Object<RecipientField>>,
 }
 
 #[derive(Serialize)]
@@ -30,7 +31,7 @@ impl Action for GenerateRandom {
     const NAME: &'static str = "GenerateRandom";
 
     fn recipient(&self) -> Option<&RecipientField> {
-        self.recipient.as_ref()
+        self.recipient.as_ref().map(|Object(field)| field)
     }
 
     fn perform(self, call: &Call<'_>) -> Result<Bytes, Fault> {
