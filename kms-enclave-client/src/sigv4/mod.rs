@@ -1,5 +1,6 @@
 //! AWS Signature Version 4 on KMS requests.
 
+use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
@@ -27,12 +28,29 @@ pub(crate) struct Payload {
 
 impl Payload {
     pub(crate) fn new(action: &str, request: &impl Serialize) -> Result<Self, Error> {
-        // A vector that grows leaves its former memory unwiped: hardly any request is longer than this.
-        let mut body = Zeroizing::new(Vec::with_capacity(BODY_CAPACITY));
-        serde_json::to_writer(&mut *body, request).map_err(signing_failure)?;
+        let body = to_json(request).map_err(signing_failure)?;
         let digest = hex::encode(digest::digest(&digest::SHA256, &body));
         let target = HeaderValue::try_from(format!("TrentService.{action}")).map_err(signing_failure)?;
         Ok(Self { target, body: Bytes::from_owner(body), digest })
+    }
+}
+
+/// Writes JSON that is wiped, all of it: memory that grew would leave what it held before behind. So there is enough from
+/// the start or, for the few requests that are longer, from the start of another try.
+fn to_json(request: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let mut capacity = BODY_CAPACITY;
+    loop {
+        let mut body = Zeroizing::new(vec![0; capacity]);
+        let mut room = body.as_mut_slice();
+        match serde_json::to_writer(&mut room, request) {
+            Ok(()) => {
+                let len = capacity - room.len();
+                body.truncate(len);
+                return Ok(body);
+            }
+            Err(error) if error.io_error_kind() == Some(io::ErrorKind::WriteZero) => capacity *= 2,
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -175,6 +193,22 @@ mod tests {
     fn the_secret_is_in_no_header() {
         let text = format!("{:?}", signed(Some("FakeSessionToken")));
         assert!(!text.contains("wJalr") && !text.contains("FakeSessionToken"), "{text}");
+    }
+
+    #[test]
+    fn a_body_of_any_length_lies_in_memory_that_never_moved() {
+        for (len, capacity) in [
+            (0, BODY_CAPACITY),
+            (BODY_CAPACITY - 2, BODY_CAPACITY),
+            (BODY_CAPACITY - 1, 2 * BODY_CAPACITY),
+            (5 * BODY_CAPACITY, 8 * BODY_CAPACITY),
+        ] {
+            let text = "x".repeat(len);
+            let body = to_json(&text).unwrap();
+            assert_eq!(*body, format!("\"{text}\"").into_bytes());
+            assert_eq!(body.capacity(), capacity, "as much as was asked for at first");
+        }
+        assert!(to_json(&std::collections::BTreeMap::from([(vec![1], 1)])).is_err(), "no JSON");
     }
 
     #[test]
