@@ -42,6 +42,7 @@ mod recipient;
 mod reply;
 mod server;
 mod service;
+mod slow_work;
 mod vault;
 
 pub use self::admin::{AdminClient, AliasDescription, KeyDescription};

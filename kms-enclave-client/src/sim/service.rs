@@ -16,6 +16,7 @@ use crate::sim::injection::{Befallen, Failure, Injections};
 use crate::sim::policy::{Decision, Policy, PolicyKind, RequestContext, decide};
 use crate::sim::principal::{Caller, KnownPrincipals, Principal};
 use crate::sim::recipient::{PresentedDocument, Recipients, VerifiedRecipient};
+use crate::sim::slow_work::SlowWork;
 use crate::sim::vault::{Place, StoredPolicy, Vault};
 
 /// Everything that the simulator knows.
@@ -30,6 +31,7 @@ pub(crate) struct Service {
     pub(crate) recipients: Recipients,
     pub(crate) injections: Injections,
     pub(crate) counters: Counters,
+    slow_work: SlowWork,
     vault: RwLock<Vault>,
     /// The last reply of each action with an envelope, and the key that it was enveloped for.
     earlier_replies: Mutex<HashMap<&'static str, ([u8; 32], Bytes)>>,
@@ -68,6 +70,7 @@ impl Service {
             recipients,
             injections: Injections::default(),
             counters: Counters::default(),
+            slow_work: SlowWork::default(),
             vault: RwLock::default(),
             earlier_replies: Mutex::default(),
         }
@@ -119,7 +122,7 @@ impl Service {
             let call = Call { now: service.clock.now(), service: &service, caller: &caller, recipient, failure };
             request.perform(&call)
         };
-        let body = if is_slow { on_a_blocking_thread(work).await? } else { work()? };
+        let body = if is_slow { self.slow_work.perform(work).await? } else { work()? };
         if let Some(addressee) = addressee.filter(|_| is_as_it_should_be) {
             let mut earlier = self.earlier_replies.lock().unwrap_or_else(PoisonError::into_inner);
             earlier.insert(A::NAME, (addressee, body.clone()));
@@ -137,7 +140,7 @@ impl Service {
             return Ok(Some(known));
         }
         let service = Arc::clone(self);
-        on_a_blocking_thread(move || service.recipients.verify(&document, now)).await.map(Some)
+        self.slow_work.perform(move || service.recipients.verify(&document, now)).await.map(Some)
     }
 
     fn earlier_reply<A: Action>(&self, recipient: Option<&VerifiedRecipient>) -> Option<Bytes> {
@@ -179,10 +182,4 @@ impl Service {
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let read = serde_json::from_slice(body).map(|Object(request)| request);
     read.map_err(|error| Fault::new("SerializationException", error.to_string()))
-}
-
-async fn on_a_blocking_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Fault::internal()))
 }
