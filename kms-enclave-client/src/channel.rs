@@ -116,7 +116,8 @@ impl Shared {
         deadline: Deadline,
     ) -> Result<Response<Bytes>, Error> {
         let payload = Payload::new(action, request)?;
-        deadline.bound(self.persist(&payload, deadline)).await
+        let reply = deadline.bound(self.persist(&payload, deadline)).await;
+        reply.inspect_err(|error| self.close_silent(error))
     }
 
     /// Attempts until one succeeds, fails for good, or there may be no more.
@@ -151,12 +152,7 @@ impl Shared {
             signed_at = self.skew.corrected(now);
             self.signer.sign(payload, &credentials, signed_at)
         });
-        let reply = self.retries.bound(exchange).await.inspect_err(|error| {
-            // The others have been kept for as long: another attempt must not wait for each of them in turn.
-            if matches!(error, Error::AttemptTimedOut { .. }) {
-                self.connections.close_idle();
-            }
-        })?;
+        let reply = self.retries.bound(exchange).await.inspect_err(|error| self.close_silent(error))?;
         match reply.status() {
             StatusCode::OK => Ok(reply),
             status if status.is_client_error() || status.is_server_error() => {
@@ -167,6 +163,14 @@ impl Shared {
                 Err(Failed { error: error.into(), is_remedied })
             }
             status => Err(Error::MalformedReply(MalformedReply::Status { status: status.as_u16() }).into()),
+        }
+    }
+
+    /// Closes the idle connections if one gave no answer in time. The others have been kept for as long: neither another
+    /// attempt nor another call must wait for each of them in turn.
+    fn close_silent(&self, error: &Error) {
+        if matches!(error, Error::AttemptTimedOut { .. } | Error::DeadlineExceeded { .. }) {
+            self.connections.close_idle();
         }
     }
 }

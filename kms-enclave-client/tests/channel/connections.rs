@@ -140,6 +140,34 @@ async fn when_kept_connections_fall_silent_the_second_attempt_goes_on_a_fresh_on
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_kept_connections_fall_silent_until_a_calls_deadline_the_next_call_goes_on_a_fresh_one() {
+    let (gate, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let held = Arc::clone(&gate);
+    let kms = ScriptedKms::start(REAL_KMS, move |asked| match (asked.number, asked.connection) {
+        (0..3, _) => Answer::Held(Arc::clone(&held), Box::new(success(&asked))),
+        (_, 0..3) => Answer::Held(Arc::clone(&never), Box::new(success(&asked))),
+        _ => success(&asked),
+    });
+    // Less than an attempt may take.
+    let deadline = Duration::from_secs(3);
+    let builder = builder(&kms, &Clock::settable(start_of_time())).credentials(enclave_credentials());
+    let client = builder.deadline(deadline).build().unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let client = client.clone();
+        calls.spawn(async move { call(&client).await.unwrap() });
+    }
+    sleep(Duration::from_millis(1)).await;
+    gate.notify_waiters();
+    calls.join_all().await;
+    assert_eq!((kms.requests(), kms.dialled()), (3, 3));
+    let silenced = call(&client).await;
+    assert!(matches!(silenced, Err(Error::DeadlineExceeded { .. })), "{silenced:?}");
+    call(&client).await.unwrap();
+    assert_eq!(kms.dialled(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_given_up_leaves_no_connection_behind() {
     let gate = Arc::new(Notify::new());
     let held = Arc::clone(&gate);
