@@ -92,39 +92,38 @@ impl RecipientPool {
 
     /// Takes one use of a recipient.
     pub(crate) async fn take(&self) -> Result<Arc<PooledRecipient>, Error> {
-        let now = self.shared.now();
-        let (taken, help) = {
-            let mut state = self.shared.state();
+        let mut has_waited = false;
+        self.wait_for(|state, now| {
             let taken = state.take(now);
-            if taken.is_none() {
+            if taken.is_none() && !has_waited {
+                has_waited = true;
                 state.has_to_wait();
             }
-            (taken, state.ask_for_help(now))
-        };
-        self.call(help);
-        match taken {
-            Some(recipient) => Ok(recipient),
-            None => self.wait_for(State::take).await,
-        }
+            taken
+        })
+        .await
     }
 
-    /// Waits until `look` finds something, or the making of a recipient fails.
+    /// Waits until `look` finds something, or the making of a recipient fails. What it leaves undone is the maker's.
     async fn wait_for<T>(&self, mut look: impl FnMut(&mut State, Moment) -> Option<T>) -> Result<T, Error> {
         let mut failed_before = None;
         loop {
             // Before the look: a change from now on is not missed.
             let changed = self.shared.changed.notified();
             let now = self.shared.now();
-            let help = {
+            let (found, help) = {
                 let mut state = self.shared.state();
-                if let Some(found) = look(&mut state, now) {
-                    return Ok(found);
+                let found = look(&mut state, now);
+                if found.is_none() {
+                    state.failure_since(&mut failed_before)?;
                 }
-                state.failure_since(&mut failed_before)?;
-                state.ask_for_help(now)
+                (found, state.ask_for_help(now))
             };
             self.call(help);
-            changed.await;
+            match found {
+                Some(found) => return Ok(found),
+                None => changed.await,
+            }
         }
     }
 

@@ -171,6 +171,17 @@ async fn no_recipient_is_used_more_often_than_it_may_be_and_the_next_one_is_read
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_for_a_recipient_and_used_it_up_has_the_next_one_made() {
+    let world = World::new(|pool| pool.ready(0).max_uses(1));
+    let began = Instant::now();
+    world.pool.take().await.unwrap();
+    world.until(|stats| stats.ready == 1).await;
+    assert_eq!(began.elapsed(), Duration::ZERO, "not only when it would have been refreshed");
+    world.pool.take().await.unwrap();
+    assert_eq!(world.pool.stats().waited, 1);
+}
+
 #[tokio::test]
 async fn a_recipient_that_is_used_once_is_nobody_elses() {
     let world = World::new(|pool| pool.ready(0).max_uses(1));
