@@ -42,10 +42,9 @@ impl Maker {
                 self.wait(time).await;
                 continue;
             }
-            let asked_at = Moment::now(&self.clock);
             let made = self.make().await;
             let is_made = made.is_ok();
-            if !self.hand_over(made, asked_at) {
+            if !self.hand_over(made) {
                 return;
             }
             if is_made {
@@ -71,15 +70,20 @@ impl Maker {
         let _called_or_not = timeout(time, self.wake.notified()).await;
     }
 
-    async fn make(&mut self) -> Result<PooledRecipient, Failure> {
+    /// Makes a recipient, and says when its document was asked for.
+    async fn make(&mut self) -> Result<(PooledRecipient, Moment), Failure> {
         let pair = match self.pair.take() {
             Some(pair) => pair,
             None => generate().await?,
         };
         let user_data = UserData { purpose: Purpose::KmsRecipient, digest: *pair.identifier() };
         let request = AttestationRequest::new().with_public_key(pair.public_key_der()).with_user_data(user_data);
+        // Not before the key is made: half of the greatest age is left whatever the module's deadline lets it take.
+        let asked_at = Moment::now(&self.clock);
         match self.nsm.attest(request).await {
-            Ok(document) if document.len() <= MAX_ATTESTATION_DOCUMENT_LEN => Ok(PooledRecipient::new(pair, &document)),
+            Ok(document) if document.len() <= MAX_ATTESTATION_DOCUMENT_LEN => {
+                Ok((PooledRecipient::new(pair, &document), asked_at))
+            }
             Ok(document) => {
                 self.pair = Some(pair);
                 Err(Failure::TooLong { len: document.len() })
@@ -92,10 +96,10 @@ impl Maker {
     }
 
     /// Says whether anybody is left to hand over to.
-    fn hand_over(&self, made: Result<PooledRecipient, Failure>, asked_at: Moment) -> bool {
+    fn hand_over(&self, made: Result<(PooledRecipient, Moment), Failure>) -> bool {
         let Some(shared) = self.shared.upgrade() else { return false };
         match made {
-            Ok(recipient) => shared.state().add(recipient, asked_at),
+            Ok((recipient, asked_at)) => shared.state().add(recipient, asked_at),
             Err(failure) => shared.state().add_failure(failure),
         }
         shared.changed.notify_waiters();

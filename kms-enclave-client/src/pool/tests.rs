@@ -127,6 +127,21 @@ async fn a_recipient_serves_to_its_greatest_age_by_the_clients_clock_and_no_long
     assert!(!Arc::ptr_eq(&first, &world.pool.take().await.unwrap()));
 }
 
+#[tokio::test]
+async fn the_time_that_it_takes_to_make_a_key_makes_its_recipient_no_older() {
+    let world = World::new(|pool| pool.ready(0));
+    let mut caller = Box::pin(world.pool.take());
+    tokio::select! {
+        biased;
+        _ = &mut caller => panic!("a key takes longer"),
+        () = yield_now() => {}
+    }
+    // The key is being made, and its document is not asked for until this task waits again.
+    world.set_clock(4 * MINUTE);
+    caller.await.unwrap();
+    assert_eq!(world.pool.stats().made, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_recipient_ages_by_the_monotonic_clock_where_the_other_stands_still() {
     let world = World::new(|pool| pool.ready(0));
