@@ -18,6 +18,13 @@ use crate::service_error::ServiceError;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// An attempt took longer than the retry policy lets one take, and there was no other.
+    #[error("an attempt to reach KMS took longer than {timeout:?}")]
+    AttemptTimedOut {
+        /// What the policy allows an attempt.
+        timeout: Duration,
+    },
+
     /// The NSM gave no attestation document, and no earlier one is young enough to be used.
     #[error("the NSM gave no attestation document")]
     Attestation(#[source] AsyncNsmError),
@@ -29,13 +36,6 @@ pub enum Error {
         len: usize,
         /// The most that KMS accepts.
         max: usize,
-    },
-
-    /// An attempt took longer than the retry policy lets one take, and there was no other.
-    #[error("an attempt to reach KMS took longer than {timeout:?}")]
-    AttemptTimedOut {
-        /// What the policy allows an attempt.
-        timeout: Duration,
     },
 
     /// The transport could not connect.
@@ -74,10 +74,6 @@ pub enum Error {
     #[error("the HTTP exchange with KMS failed")]
     Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 
-    /// A local resource (random numbers, key generation, a worker) failed.
-    #[error("a local resource failed: {0}")]
-    Local(LocalFailure),
-
     /// The reply names another key than the request: it is not from the key that was pinned.
     #[error("the reply is about key {actual:?}, not {expected}")]
     KeyIdMismatch {
@@ -93,6 +89,10 @@ pub enum Error {
         /// What the caller named the key by.
         key: KeyId,
     },
+
+    /// A local resource (random numbers, key generation, a worker) failed.
+    #[error("a local resource failed: {0}")]
+    Local(LocalFailure),
 
     /// `CiphertextForRecipient` is not the enveloped data that KMS makes.
     #[error("CiphertextForRecipient is malformed")]
