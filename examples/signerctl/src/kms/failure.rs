@@ -104,7 +104,8 @@ fn call_exit_code(error: &KmsError) -> u8 {
         | KmsError::MissingCiphertextForRecipient
         | KmsError::PlaintextInReply
         | KmsError::ReplayedReply
-        | KmsError::ReplyKeyNotPermitted { .. } => REFUSED,
+        | KmsError::ReplyKeyNotPermitted { .. }
+        | KmsError::ReplyTooLong { .. } => REFUSED,
         _ => UNREADABLE,
     }
 }
