@@ -19,9 +19,7 @@ use kms_enclave_client::{
     DecryptRequest, Decrypted, Error, GenerateRandomRequest, KeyArn, KmsClient, KmsClientBuilder, RecipientPool,
 };
 use nsm_attest::sim::{Authority, SimulatedNsm, pcr0};
-use nsm_attest::{
-    AsyncNsmError, AttestationRequest, Clock, Nsm, NsmDescription, NsmError, PcrDescription, PcrIndex, PcrValue,
-};
+use nsm_attest::{AsyncNsmError, AttestationRequest, Clock, Nsm, NsmError};
 use serde_json::json;
 use support::*;
 use tokio::task::JoinSet;
@@ -188,43 +186,15 @@ async fn when_the_module_fails_calls_go_on_while_a_document_is_young_enough() {
     assert_eq!((scene.kms.requests(), scene.distinct_keys()), (2, 2));
 }
 
-/// A module that says nothing until it may.
-#[derive(Debug)]
-struct Hanging {
-    go_on: Mutex<Receiver<()>>,
-}
-
-impl Nsm for Hanging {
-    fn attest(&self, _: &AttestationRequest) -> Result<Vec<u8>, NsmError> {
-        // Nobody sends: it goes on when the test is over.
-        self.go_on.lock().unwrap().recv().map_err(|_| NsmError::InternalError).map(|()| Vec::new())
-    }
-    fn random(&self, _: &mut [u8]) -> Result<(), NsmError> {
-        Err(NsmError::InternalError)
-    }
-    fn describe(&self) -> Result<NsmDescription, NsmError> {
-        Err(NsmError::InternalError)
-    }
-    fn describe_pcr(&self, _: PcrIndex) -> Result<PcrDescription, NsmError> {
-        Err(NsmError::InternalError)
-    }
-    fn extend_pcr(&self, _: PcrIndex, _: &[u8]) -> Result<PcrValue, NsmError> {
-        Err(NsmError::InternalError)
-    }
-    fn lock_pcr(&self, _: PcrIndex) -> Result<(), NsmError> {
-        Err(NsmError::InternalError)
-    }
-    fn lock_pcrs(&self, _: u16) -> Result<(), NsmError> {
-        Err(NsmError::InternalError)
-    }
-}
-
 #[tokio::test]
 async fn a_module_that_hangs_costs_a_call_no_more_than_the_deadline_of_either() {
     let scene = Scene::new();
     let (release, go_on) = channel();
+    let go_on: Mutex<Receiver<Vec<u8>>> = Mutex::new(go_on);
     let (short, long) = (Duration::from_millis(50), Duration::from_secs(60));
-    let hanging: Arc<dyn Nsm> = Arc::new(Hanging { go_on: Mutex::new(go_on) });
+    // Nobody sends: it goes on when the test is over.
+    let attest = move |_: &AttestationRequest| go_on.lock().unwrap().recv().map_err(|_| NsmError::InternalError);
+    let hanging: Arc<dyn Nsm> = Arc::new(AttestsSo(attest));
     let pool = |deadline| {
         RecipientPool::builder(hanging.clone(), scene.clock.clone()).ready(0).nsm_deadline(deadline).build().unwrap()
     };
@@ -281,39 +251,13 @@ async fn a_refusal_says_which_image_was_refused() {
     }
 }
 
-/// A module whose documents nobody can read.
-#[derive(Debug)]
-struct Garbled(SimulatedNsm);
-
-impl Nsm for Garbled {
-    fn attest(&self, request: &AttestationRequest) -> Result<Vec<u8>, NsmError> {
-        self.0.attest(request).map(|document| [document, vec![0]].concat())
-    }
-    fn random(&self, buffer: &mut [u8]) -> Result<(), NsmError> {
-        self.0.random(buffer)
-    }
-    fn describe(&self) -> Result<NsmDescription, NsmError> {
-        self.0.describe()
-    }
-    fn describe_pcr(&self, index: PcrIndex) -> Result<PcrDescription, NsmError> {
-        self.0.describe_pcr(index)
-    }
-    fn extend_pcr(&self, index: PcrIndex, data: &[u8]) -> Result<PcrValue, NsmError> {
-        self.0.extend_pcr(index, data)
-    }
-    fn lock_pcr(&self, index: PcrIndex) -> Result<(), NsmError> {
-        self.0.lock_pcr(index)
-    }
-    fn lock_pcrs(&self, range: u16) -> Result<(), NsmError> {
-        self.0.lock_pcrs(range)
-    }
-}
-
 #[tokio::test]
 async fn a_document_that_only_kms_can_judge_is_left_to_it() {
     let clock = Clock::settable(start_of_time());
     let authority = Authority::generate(clock.now()).unwrap();
-    let garbled = Garbled(SimulatedNsm::builder(authority).clock(clock.clone()).build().unwrap());
+    let nsm = nsm(&authority, &clock, b"signer");
+    let garbled =
+        AttestsSo(move |request: &AttestationRequest| nsm.attest(request).map(|document| [document, vec![0]].concat()));
     let kms = ScriptedKms::start(REAL_KMS, |_| exception("ValidationException"));
     let client = KmsClient::builder()
         .region(REGION)

@@ -10,8 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kms_enclave_client::{Credentials, Endpoint, KeyArn, KmsClient, RecipientKeyPair, TcpTransport, TlsRoots};
 use nsm_attest::sim::{Authority, SimulatedNsm};
-use nsm_attest::{AttestationRequest, Clock, Nsm, NsmDescription, NsmError, PcrDescription, PcrIndex, PcrValue};
+use nsm_attest::{AttestationRequest, Clock, Nsm};
 use serde_json::Value;
+
+use crate::support::AttestsSo;
 
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -54,7 +56,10 @@ impl Peers {
 
     /// As [`localstack`](Self::localstack), with attestation documents that RFC 9052 allows and LocalStack does not read.
     pub(crate) fn localstack_with_tagged_documents(&self) -> KmsClient {
-        self.client("localstack", Arc::new(Tagging(nsm())), self.anybody(), &self.localstack_keys())
+        let nsm = nsm();
+        // Tag 18 of CBOR.
+        let tagged = move |request: &AttestationRequest| Ok([&[0xd2][..], &nsm.attest(request)?].concat());
+        self.client("localstack", Arc::new(AttestsSo(tagged)), self.anybody(), &self.localstack_keys())
     }
 
     pub(crate) fn moto_key(&self) -> KeyArn {
@@ -120,40 +125,6 @@ fn credentials(parts: &Value) -> Credentials {
 fn nsm() -> SimulatedNsm {
     let authority = Authority::generate(Clock::system().now()).unwrap();
     SimulatedNsm::builder(authority).measure(b"executable", b"configuration").build().unwrap()
-}
-
-/// Puts CBOR's tag 18 around each document.
-#[derive(Debug)]
-struct Tagging(SimulatedNsm);
-
-impl Nsm for Tagging {
-    fn attest(&self, request: &AttestationRequest) -> Result<Vec<u8>, NsmError> {
-        Ok([&[0xd2][..], &self.0.attest(request)?].concat())
-    }
-
-    fn random(&self, buffer: &mut [u8]) -> Result<(), NsmError> {
-        self.0.random(buffer)
-    }
-
-    fn describe(&self) -> Result<NsmDescription, NsmError> {
-        self.0.describe()
-    }
-
-    fn describe_pcr(&self, index: PcrIndex) -> Result<PcrDescription, NsmError> {
-        self.0.describe_pcr(index)
-    }
-
-    fn extend_pcr(&self, index: PcrIndex, data: &[u8]) -> Result<PcrValue, NsmError> {
-        self.0.extend_pcr(index, data)
-    }
-
-    fn lock_pcr(&self, index: PcrIndex) -> Result<(), NsmError> {
-        self.0.lock_pcr(index)
-    }
-
-    fn lock_pcrs(&self, range: u16) -> Result<(), NsmError> {
-        self.0.lock_pcrs(range)
-    }
 }
 
 /// `openssl cms` with the recipient's key that the stage made.
