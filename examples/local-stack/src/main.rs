@@ -1,5 +1,6 @@
 //! Everything on one machine: a simulated NSM and KMS, and the real enclave service, parent and clients around them.
 
+mod by_hand;
 mod child;
 mod demo;
 mod narrator;
@@ -76,7 +77,7 @@ async fn serve() -> anyhow::Result<ExitCode> {
     let mut narrator = Narrator::new(false);
     let served = on_ground(async |ground| {
         let stack = Stack::start(&mut narrator, ground).await?;
-        for (name, command) in stack.to_try(ground)? {
+        for (name, command) in by_hand::commands(ground, &stack).await? {
             narrator.detail(name, command);
         }
         narrator.step("ready; stop with Ctrl-C");

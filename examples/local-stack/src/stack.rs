@@ -33,9 +33,10 @@ use crate::role::{
 pub(crate) struct Ground {
     folder: TempDir,
     pub(crate) processes: Processes,
-    authority: Zeroizing<String>,
+    /// What the simulated hardware signs with, as hexadecimal.
+    pub(crate) authority: Zeroizing<String>,
     pub(crate) attestation_root: TrustAnchor,
-    attestation_root_der: Vec<u8>,
+    pub(crate) attestation_root_der: Vec<u8>,
     administrator: Principal,
     /// The parent's role: what the enclave calls KMS as.
     pub(crate) parent_role: Principal,
@@ -70,7 +71,8 @@ impl Ground {
         self.file("parent.pem")
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    /// A file of this stack.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -114,33 +116,6 @@ impl Stack {
         narrator.detail("HTTPS", parent.addr);
         Ok(Self { kms, kms_key, pcr0, enclave, parent })
     }
-
-    /// Commands with which a person tries this stack, and the files they name.
-    pub(crate) fn to_try(&self, ground: &Ground) -> anyhow::Result<[(&'static str, String); 3]> {
-        let (policy, transaction) = (ground.file("policy.json"), ground.file("transaction.json"));
-        std::fs::write(&policy, POLICY).context("cannot write the policy")?;
-        std::fs::write(&transaction, REFERENCE_REQUEST).context("cannot write the transaction")?;
-        let root = ground.file("attestation-root.der");
-        std::fs::write(&root, &ground.attestation_root_der).context("cannot write the attestation root")?;
-        let signerctl = format!(
-            "cargo run --release -p signerctl -- --url https://localhost:{} --ca {}",
-            self.parent.addr.port(),
-            ground.certificate().display()
-        );
-        Ok([
-            ("health", format!("{signerctl} health")),
-            (
-                "a key",
-                format!(
-                    "{signerctl} keys generate --family eip155 --policy {} --pcr0 {} --trust-anchor {}",
-                    policy.display(),
-                    self.pcr0,
-                    root.display()
-                ),
-            ),
-            ("a signature", format!("{signerctl} sign --key ID {}", transaction.display())),
-        ])
-    }
 }
 
 /// A running KMS and its administrator.
@@ -149,7 +124,8 @@ pub(crate) struct Kms {
     pub(crate) process: ProcessId,
     pub(crate) addr: SocketAddr,
     pub(crate) admin: AdminClient,
-    tls_root: String,
+    /// DER of the root of its TLS certificate, as hexadecimal.
+    pub(crate) tls_root: String,
 }
 
 impl Kms {

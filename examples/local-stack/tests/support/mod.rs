@@ -43,6 +43,13 @@ impl Stack {
         word(&self.told, what)
     }
 
+    /// The words behind `signerctl` of the command that it told under `name`.
+    pub(crate) fn command(&self, name: &str) -> Vec<String> {
+        let name = format!(" {name}: ");
+        let (_, command) = self.told.iter().find_map(|line| line.split_once(&name)).unwrap();
+        command.split_once(" -- ").unwrap().1.split(' ').map(str::to_owned).collect()
+    }
+
     pub(crate) async fn ask(&self, method: Method, path: &str, body: &str) -> RawAnswer {
         let (content_type, body) = match body {
             "" => (None, Vec::new()),
