@@ -75,8 +75,14 @@ impl Processes {
         process.stop().await
     }
 
-    /// Lets every role stop, the youngest first, and waits until all have.
+    /// Lets every role stop, and waits until all have.
+    ///
+    /// They are let go together: one that stops waits for what others hold open, as the parent's relay does for connections
+    /// to KMS that the enclave keeps.
     pub(crate) async fn stop_all(&self) -> anyhow::Result<()> {
+        for process in self.lock().iter_mut() {
+            process.let_go();
+        }
         let mut outcome = Ok(());
         loop {
             let Some(process) = self.lock().pop() else { return outcome };
@@ -97,9 +103,13 @@ impl Processes {
 }
 
 impl RoleProcess {
+    fn let_go(&mut self) {
+        drop(self.stdin.take());
+    }
+
     async fn stop(mut self) -> anyhow::Result<()> {
         let name = self.role.name();
-        drop(self.stdin.take());
+        self.let_go();
         if let Ok(status) = timeout(STOP_DEADLINE, self.process.wait()).await {
             let status = status?;
             ensure!(status.success(), "the {name} process ended with {status}");

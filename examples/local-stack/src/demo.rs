@@ -46,7 +46,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// The first step that did not hold.
 pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Result<Outcome> {
-    let Stack { kms, kms_key, pcr0, enclave, parent } = Stack::start(narrator, ground).await?;
+    let Stack { kms, kms_key, pcr0, parent } = Stack::start(narrator, ground).await?;
     let key = parent.client.create_key("eip155", POLICY.as_bytes()).await.context("no key was made")?;
     narrator.step("a key is born inside the enclave and sealed to it");
     narrator.detail("address", &key.address);
@@ -71,9 +71,7 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     narrator.step("an enclave that also admits the attacker's own KMS key is refused by KMS");
     narrator.detail("KMS", &refused_enclave_error);
 
-    for process in [parent.process, enclave.process, kms.process] {
-        ground.processes.stop(process).await?;
-    }
+    ground.processes.stop_all().await?;
     narrator.step("every process has stopped");
     Ok(Outcome {
         address: key.address,

@@ -89,7 +89,6 @@ pub(crate) struct Stack {
     pub(crate) kms: Kms,
     pub(crate) kms_key: KeyArn,
     pub(crate) pcr0: PcrValue,
-    pub(crate) enclave: Enclave,
     pub(crate) parent: Parent,
 }
 
@@ -114,14 +113,13 @@ impl Stack {
         let parent = Parent::start(ground, &kms).await?;
         narrator.step("enclave and parent run");
         narrator.detail("HTTPS", parent.addr);
-        Ok(Self { kms, kms_key, pcr0, enclave, parent })
+        Ok(Self { kms, kms_key, pcr0, parent })
     }
 }
 
 /// A running KMS and its administrator.
 #[derive(Debug)]
 pub(crate) struct Kms {
-    pub(crate) process: ProcessId,
     pub(crate) addr: SocketAddr,
     pub(crate) admin: AdminClient,
     /// DER of the root of its TLS certificate, as hexadecimal.
@@ -137,12 +135,12 @@ impl Kms {
             administrator: ground.administrator.clone(),
             principals: vec![ground.parent_role.clone()],
         };
-        let (process, KmsReady { addr, tls_root }) = ground.processes.start(Role::Kms, &bootstrap).await?;
+        let (_, KmsReady { addr, tls_root }) = ground.processes.start(Role::Kms, &bootstrap).await?;
         let roots = TlsRoots::from_der([&*hex::decode(&tls_root)?])?;
         let transport = Arc::new(TcpTransport::new(addr));
         let credentials = ground.administrator.credentials()?;
         let admin = AdminClient::new(REGION, transport, &roots, Clock::system(), credentials)?;
-        Ok(Self { process, addr, admin, tls_root })
+        Ok(Self { addr, admin, tls_root })
     }
 
     /// Admits the image measured as `pcr0`, running under the parent's role, to `key`, and nobody else.
@@ -190,7 +188,6 @@ pub(crate) fn configuration(ground: &Ground, key_arns: Vec<KeyArn>, port: &str) 
 /// A running parent, and a client that trusts its certificate.
 #[derive(Debug)]
 pub(crate) struct Parent {
-    pub(crate) process: ProcessId,
     pub(crate) client: ParentClient,
     pub(crate) addr: SocketAddr,
 }
@@ -204,12 +201,12 @@ impl Parent {
             kms: kms.addr,
             role: ground.parent_role.clone(),
         };
-        let (process, ParentReady { addr, tls_root, certificate_pem }) =
+        let (_, ParentReady { addr, tls_root, certificate_pem }) =
             ground.processes.start(Role::Parent, &bootstrap).await?;
         let root = CertificateDer::from(hex::decode(tls_root)?);
         std::fs::write(ground.certificate(), certificate_pem).context("cannot write the parent's certificate")?;
         let client = ParentClient::builder(addr.to_string(), "localhost").roots([root]).build()?;
-        Ok(Self { process, client, addr })
+        Ok(Self { client, addr })
     }
 }
 

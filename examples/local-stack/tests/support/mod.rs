@@ -68,7 +68,10 @@ impl Drop for Stack {
     fn drop(&mut self) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
-        self.process.wait().unwrap();
+        let status = self.process.wait().unwrap();
+        if !std::thread::panicking() {
+            assert_eq!(status.code(), Some(143), "a role that had to be killed");
+        }
     }
 }
 
