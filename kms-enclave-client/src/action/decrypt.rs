@@ -77,6 +77,16 @@ pub struct Decrypted {
 impl KmsClient {
     /// Decrypts a `CiphertextBlob`. The answer is encrypted to a key of this enclave and opened here.
     ///
+    /// ```no_run
+    /// # use kms_enclave_client::{DecryptRequest, EncryptionContext, Error, KeyArn, KmsClient};
+    /// # async fn example(client: &KmsClient, key: &KeyArn, blob: &[u8]) -> Result<(), Error> {
+    /// let context = EncryptionContext::from([("purpose".to_owned(), "wallet".to_owned())]);
+    /// let decrypted = client.decrypt(DecryptRequest::new(key, blob).encryption_context(context)).await?;
+    /// assert_eq!(&decrypted.key_arn, key);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::KeyNotPermitted`] and [`Error::Request`] before anything is sent; [`Error::Service`] as KMS answers;
     /// the other variants say which check of the answer failed.

@@ -65,6 +65,16 @@ pub struct SharedSecret {
 impl KmsClient {
     /// Agrees on a secret by ECDH. It is encrypted to a key of this enclave and opened here.
     ///
+    /// ```no_run
+    /// # use kms_enclave_client::{DeriveSharedSecretRequest, Error, KeyArn, KmsClient};
+    /// # async fn example(client: &KmsClient, key: &KeyArn, peer_spki_der: &[u8]) -> Result<(), Error> {
+    /// // `key` lies on P-256, and so does the peer's.
+    /// let agreed = client.derive_shared_secret(DeriveSharedSecretRequest::new(key, peer_spki_der)).await?;
+    /// assert_eq!(agreed.shared_secret.as_bytes().len(), 32);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt).
     pub async fn derive_shared_secret(&self, request: DeriveSharedSecretRequest<'_>) -> Result<SharedSecret, Error> {

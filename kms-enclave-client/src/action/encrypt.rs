@@ -108,6 +108,16 @@ impl KmsClient {
     /// Encrypts up to 4096 bytes. There is no attestation in it: whoever has the plaintext may ask, if the key's policy
     /// lets the credentials' principal.
     ///
+    /// ```no_run
+    /// # use kms_enclave_client::{DecryptRequest, EncryptRequest, Error, KeyArn, KmsClient};
+    /// # async fn example(client: &KmsClient, key: &KeyArn) -> Result<(), Error> {
+    /// let encrypted = client.encrypt(EncryptRequest::new(key, b"secret")).await?;
+    /// let again = client.decrypt(DecryptRequest::new(key, &encrypted.ciphertext_blob)).await?;
+    /// assert_eq!(again.plaintext.as_bytes(), b"secret");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt).
     pub async fn encrypt(&self, request: EncryptRequest<'_>) -> Result<Encrypted, Error> {

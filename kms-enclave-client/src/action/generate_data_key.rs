@@ -111,6 +111,16 @@ pub struct DataKey {
 impl KmsClient {
     /// Makes a data key. Its plaintext is encrypted to a key of this enclave and opened here.
     ///
+    /// ```no_run
+    /// # use kms_enclave_client::{DataKeySpec, Error, GenerateDataKeyRequest, KeyArn, KmsClient};
+    /// # async fn example(client: &KmsClient, key: &KeyArn) -> Result<(), Error> {
+    /// let made = client.generate_data_key(GenerateDataKeyRequest::new(key).key_spec(DataKeySpec::Aes128)).await?;
+    /// assert_eq!(made.plaintext.as_bytes().len(), 16);
+    /// // `made.ciphertext_blob` is for storage: `decrypt` gives the data key again.
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt).
     pub async fn generate_data_key(&self, request: GenerateDataKeyRequest) -> Result<DataKey, Error> {

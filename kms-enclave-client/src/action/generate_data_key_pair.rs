@@ -147,6 +147,18 @@ pub struct DataKeyPair {
 impl KmsClient {
     /// Makes a key pair for use outside of KMS. Its private key is encrypted to a key of this enclave and opened here.
     ///
+    /// ```no_run
+    /// # use kms_enclave_client::{DataKeyPairSpec, DecryptRequest, Error, GenerateDataKeyPairRequest, KeyArn, KmsClient};
+    /// # async fn example(client: &KmsClient, key: &KeyArn) -> Result<(), Error> {
+    /// let request = GenerateDataKeyPairRequest::new(key, DataKeyPairSpec::EccSecgP256K1);
+    /// let pair = client.generate_data_key_pair(request).await?;
+    /// // `pair.private_key_ciphertext_blob` is for storage: `decrypt` gives the private key again.
+    /// let again = client.decrypt(DecryptRequest::new(key, &pair.private_key_ciphertext_blob)).await?;
+    /// assert_eq!(again.plaintext, pair.private_key);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt). A private key that the public one does not belong to is one that does not open.
     pub async fn generate_data_key_pair(&self, request: GenerateDataKeyPairRequest) -> Result<DataKeyPair, Error> {

@@ -25,6 +25,15 @@ impl GenerateRandomRequest {
 impl KmsClient {
     /// Draws random bytes in KMS. They are encrypted to a key of this enclave and opened here.
     ///
+    /// ```no_run
+    /// # use kms_enclave_client::{Error, GenerateRandomRequest, KmsClient};
+    /// # async fn example(client: &KmsClient) -> Result<(), Error> {
+    /// let drawn = client.generate_random(GenerateRandomRequest::new(32)).await?;
+    /// assert_eq!(drawn.as_bytes().len(), 32);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// No key has a part in it, hence no key policy: that it is this enclave that asks can only be a condition of the
     /// principal's identity policy.
     ///
