@@ -64,7 +64,9 @@ fn interrupt(folder: &TempDir, step: &str, signal: Signal) -> ExitStatus {
     }
     kill_process(pid(&child), signal).unwrap();
     stderr.read_to_string(&mut told).unwrap();
-    child.wait().unwrap()
+    let status = child.wait().unwrap();
+    println!("{status} after:\n{told}"); // shown if the test fails
+    status
 }
 
 fn demo(folder: &Path) -> Command {

@@ -4,7 +4,7 @@ mod enclave;
 mod kms;
 mod parent;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -55,8 +55,11 @@ fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(ready)?;
     line.push(b'\n');
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush().context("the owner of this process is gone")
+    match stdout.write_all(&line).and_then(|()| stdout.flush()) {
+        // An owner that lets go during the start closes both pipes: the role is released at once.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot tell the owner of this process"),
+    }
 }
 
 /// Waits until the owner lets go of the pipe.
