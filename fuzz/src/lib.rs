@@ -1,11 +1,18 @@
-//! What the attestation targets share: a second opinion on documents, payloads made from templates, the envelope.
+//! What the targets share: second opinions on documents and envelopes, inputs made from templates.
 
+pub mod ber;
+mod cms;
 mod neighbour;
+mod policy;
 mod reading;
+mod reply;
 mod template;
 
+pub use self::cms::{CmsReading, read_cms, write_cms};
 pub use self::neighbour::{flip_a_bit, hash, restructure};
+pub use self::policy::{Facts, Verdict, Words, policy_from, verdict};
 pub use self::reading::{Reading, read, read_user_data};
+pub use self::reply::{Members, base64, expand};
 pub use self::template::{Names, Style, edit, substitute};
 
 /// An untagged COSE_Sign1 with ES384 and a signature of zeros.

@@ -16,6 +16,7 @@ mod key_arn;
 mod key_id;
 mod opening;
 mod plaintext;
+mod planted;
 mod pool;
 mod recipient;
 mod retry;

@@ -2,7 +2,7 @@
 //!
 //! Every constant here is false in every build but the fuzzer's own: that takes `--cfg fuzzing` and, beside it,
 //! `--cfg planted_bug="…"`, neither of which is a feature that a dependent could enable, and the feature `sim`, which no
-//! enclave's image has. `.ci/invariants` holds the name of the flag to this file, and this file to this form.
+//! enclave's image has. `.ci/invariants` holds the name of the flag to such files, and them to this form.
 
 #[cfg(feature = "verify")]
 use crate::time::UnixTime;

@@ -33,6 +33,7 @@ use crate::error::{Error, MalformedReply, RequestLimit};
 use crate::json_object::Object;
 use crate::key_id::{KeyId, PermittedKeys};
 use crate::plaintext::Plaintext;
+use crate::planted;
 
 /// Names and values that KMS binds to a ciphertext as additional authenticated data. Not secret: KMS logs it.
 pub type EncryptionContext = BTreeMap<String, String>;
@@ -173,7 +174,7 @@ impl Reply {
     /// The envelope, if there is one and it is all that there is of the secret.
     fn envelope(&self) -> Result<EnvelopedData, Error> {
         let secrets = [&self.plaintext, &self.private_key_plaintext, &self.shared_secret];
-        if secrets.into_iter().flatten().any(|secret| !secret.is_empty()) {
+        if secrets.into_iter().flatten().any(|secret| !secret.is_empty()) && !planted::PLAINTEXT_IN_REPLY {
             return Err(Error::PlaintextInReply);
         }
         match &self.ciphertext_for_recipient {

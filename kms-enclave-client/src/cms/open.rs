@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{DecryptError, EnvelopedData, IV_LEN};
 use crate::plaintext::Plaintext;
+use crate::planted;
 use crate::recipient::RecipientKeyPair;
 
 /// Every check is made, whatever the earlier ones said, and the verdict falls once, at the end.
@@ -39,8 +40,8 @@ pub(super) fn open(
 /// itself decides.
 fn is_addressed_to(data: &EnvelopedData, recipient: &RecipientKeyPair) -> Choice {
     match &data.subject_key_identifier {
-        Some(identifier) => identifier.as_slice().ct_eq(recipient.identifier()),
-        None => Choice::from(1),
+        Some(identifier) if !planted::RID_NOT_COMPARED => identifier.as_slice().ct_eq(recipient.identifier()),
+        _ => Choice::from(1),
     }
 }
 
@@ -69,7 +70,8 @@ fn decrypt_cbc(key: &[u8; AES_256_KEY_LEN], iv: [u8; IV_LEN], buffer: &mut [u8])
 fn padding(buffer: &[u8]) -> (u8, Choice) {
     let Some((_, last_block)) = buffer.split_last_chunk::<BLOCK_LEN>() else { return (0, Choice::from(0)) };
     let padding_len = last_block[BLOCK_LEN - 1];
-    let mut is_right = padding_len.ct_gt(&0) & !padding_len.ct_gt(&BLOCK_LEN_BYTE);
+    let is_some = padding_len.ct_gt(&0) | Choice::from(u8::from(planted::ZERO_PADDING));
+    let mut is_right = is_some & !padding_len.ct_gt(&BLOCK_LEN_BYTE);
     for (from_end, byte) in (0..BLOCK_LEN_BYTE).zip(last_block.iter().rev()) {
         let is_padding = padding_len.ct_gt(&from_end);
         is_right &= u8::conditional_select(&padding_len, byte, is_padding).ct_eq(&padding_len);

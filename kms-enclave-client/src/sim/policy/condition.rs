@@ -13,6 +13,7 @@ use super::condition_key::{ConditionKey, ValueType};
 use super::document::PolicyKind;
 use super::pattern::{ArnPattern, Pattern};
 use super::request::RequestContext;
+use crate::planted;
 
 /// One operator applied to one key: `{"StringEquals": {"kms:CallerAccount": ["111122223333"]}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Condition {
         match self.quantifier {
             Quantifier::All => values.iter().all(passes),
             Quantifier::Any => values.iter().any(passes),
-            Quantifier::Single => values.first().map_or(self.is_negated, passes),
+            Quantifier::Single => values.first().map_or(self.is_negated && !planted::ABSENT_KEY, passes),
         }
     }
 }
