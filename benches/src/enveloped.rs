@@ -1,12 +1,14 @@
 //! `CiphertextForRecipient` as KMS makes it, for a key made here.
 
-use aws_lc_rs::cipher::{AES_256, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{
     KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
 };
 use kms_enclave_client::RecipientKeyPair;
+use kms_enclave_client::cms::EnvelopedData;
 
 /// An enveloped data key and the recipient that opens it.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct Enveloped {
     pub plaintext: [u8; 32],
     /// The bare RSA-OAEP decryption inside, which is the least that opening costs.
     pub oaep: Oaep,
+    private: PrivateDecryptingKey,
 }
 
 impl Enveloped {
@@ -37,8 +40,85 @@ impl Enveloped {
         PaddedBlockEncryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, &content_key)?)?
             .less_safe_encrypt(&mut content, EncryptionContext::Iv128(FixedLength::from(iv)))?;
         let bytes = envelope(recipient.identifier(), &encrypted_key, &iv, &content);
-        let oaep = Oaep { key: OaepPrivateDecryptingKey::new(private)?, encrypted_key };
-        Ok(Self { bytes, recipient, plaintext, oaep })
+        let oaep = Oaep { key: OaepPrivateDecryptingKey::new(private.clone())?, encrypted_key };
+        Ok(Self { bytes, recipient, plaintext, oaep, private })
+    }
+
+    /// The recipient's private key in PKCS#8, for whoever opens envelopes with other cryptography.
+    ///
+    /// # Errors
+    /// Those of AWS-LC.
+    pub fn private_key_der(&self) -> Result<Vec<u8>, Unspecified> {
+        let der: Pkcs8V1Der<'_> = self.private.as_der()?;
+        Ok(der.as_ref().to_vec())
+    }
+
+    /// Opens it with `kms-enclave-client`.
+    ///
+    /// # Errors
+    /// If that is refused, or yields something else.
+    pub fn open(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let opened = EnvelopedData::from_bytes(&self.bytes)?.open(&self.recipient)?;
+        if opened.as_bytes() == self.plaintext { Ok(()) } else { Err("another plaintext".into()) }
+    }
+}
+
+/// What an envelope may be, for whoever looks at how long opening it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It opens.
+    Good,
+    /// The encrypted key is noise.
+    BadKey,
+    /// The content lacks its last byte.
+    BadLength,
+    /// The content does not end in padding.
+    BadPadding,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Good, Self::BadKey, Self::BadLength, Self::BadPadding];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::BadKey => "bad key",
+            Self::BadLength => "bad length",
+            Self::BadPadding => "bad padding",
+        }
+    }
+}
+
+impl Enveloped {
+    /// Another envelope for the same recipient, with a content key and an IV of its own.
+    ///
+    /// # Errors
+    /// Those of AWS-LC.
+    pub fn another(&self, kind: Kind) -> Result<Vec<u8>, Unspecified> {
+        let (mut content_key, mut iv, mut noise) = ([0; 32], [0; 16], [0; 256]);
+        aws_lc_rs::rand::fill(&mut content_key)?;
+        aws_lc_rs::rand::fill(&mut iv)?;
+        aws_lc_rs::rand::fill(&mut noise)?;
+        // Less than the modulus, so that what fails is OAEP.
+        noise[0] = 0;
+        let public = OaepPublicEncryptingKey::new(self.private.public_key())?;
+        let mut encrypted_key = vec![0; public.ciphertext_size()];
+        public.encrypt(&OAEP_SHA256_MGF1SHA256, &content_key, &mut encrypted_key, None)?;
+        // Two blocks and one of padding, which is wrong by its first byte.
+        let mut padded = [[0x33; 32].as_slice(), &[16; 16]].concat();
+        if kind == Kind::BadPadding {
+            padded[32] ^= 1;
+        }
+        EncryptingKey::cbc(UnboundCipherKey::new(&AES_256, &content_key)?)?
+            .less_safe_encrypt(&mut padded, EncryptionContext::Iv128(FixedLength::from(iv)))?;
+        if kind == Kind::BadLength {
+            padded.pop();
+        }
+        let encrypted_key = if kind == Kind::BadKey { &noise[..] } else { &encrypted_key };
+        Ok(envelope(self.recipient.identifier(), encrypted_key, &iv, &padded))
     }
 }
 
@@ -95,3 +175,17 @@ const OAEP_SHA256: &[u8] = b"\x30\x3c\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0
     \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\
     \xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\
     \x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_good_kind_opens_and_all_parse() {
+        let enveloped = Enveloped::new().unwrap();
+        for kind in Kind::ALL {
+            let data = EnvelopedData::from_bytes(&enveloped.another(kind).unwrap()).unwrap();
+            assert_eq!(data.open(&enveloped.recipient).is_ok(), kind == Kind::Good, "{}", kind.name());
+        }
+    }
+}

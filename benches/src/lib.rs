@@ -3,5 +3,6 @@
 pub mod attested;
 pub mod echo;
 pub mod enveloped;
+pub mod kms;
 #[cfg(feature = "peers")]
 pub mod peers;

@@ -1,10 +1,13 @@
 //! Other people's implementations, each set up as its own documentation suggests, for comparison: the same echo over
-//! their RPC, the same documents through their verifiers.
+//! their RPC, the same documents through their verifiers,
+//! the same envelopes through their cryptography.
 
 use std::time::Duration;
 
 /// Verifiers of attestation documents.
 pub mod attestation;
+/// RustCrypto's crates, opening enveloped data.
+pub mod enveloped;
 /// tarpc with bincode over length-delimited frames.
 pub mod tarpc;
 /// tonic, gRPC over HTTP/2, with a codec that copies bytes: no protobuf on either side.

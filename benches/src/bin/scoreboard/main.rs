@@ -12,6 +12,7 @@ mod verdict;
 
 use std::process::ExitCode;
 
+use benches::kms::child;
 use clap::Parser;
 
 use crate::row::Row;
@@ -31,6 +32,9 @@ struct Arguments {
     /// One round of one iteration: shows that each row runs. No bar is judged.
     #[arg(long)]
     smoke: bool,
+    /// Be the servers of the rows that have them in a process of their own.
+    #[arg(long, hide = true)]
+    serve_kms: bool,
 }
 
 fn main() -> ExitCode {
@@ -38,6 +42,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
+    if arguments.serve_kms {
+        return serve();
+    }
     let rows = match select(rows::all(), &arguments.only) {
         Ok(rows) => rows,
         Err(unknown) => {
@@ -54,6 +61,16 @@ fn main() -> ExitCode {
         print!("{}", report::table(&outcomes, &plan));
     }
     if outcomes.iter().all(Outcome::passes) { ExitCode::SUCCESS } else { ExitCode::from(MISSED) }
+}
+
+fn serve() -> ExitCode {
+    match child::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// clap's own exit status for wrong usage, 2, would mean something else here.

@@ -78,11 +78,12 @@ fn cell_text(cell: &Cell, unit: Unit) -> String {
         Cell::Measured(measurement) => {
             let summary = &measurement.summary;
             let median = quantity(summary.median, unit);
-            match measurement.allocations {
-                Some(allocations) => {
+            match (measurement.allocations, measurement.allocated_growth) {
+                (Some(allocations), _) => {
                     format!("{median} in {}, peak {} B", allocations.count, allocations.peak_bytes)
                 }
-                None => format!("{median} ± {}", quantity(summary.interquartile_range() / 2.0, unit)),
+                (None, Some(growth)) => format!("{median} resident, {growth:+.0} B allocated"),
+                (None, None) => format!("{median} ± {}", quantity(summary.interquartile_range() / 2.0, unit)),
             }
         }
         Cell::Unavailable(reason) => reason.clone(),
@@ -93,15 +94,19 @@ fn cell_text(cell: &Cell, unit: Unit) -> String {
 fn quantity(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => format!("{value:.0} B"),
-        Unit::CpuTime if value < 1e3 => format!("{value:.0} ns"),
-        Unit::CpuTime if value < 1e6 => format!("{:.2} µs", value / 1e3),
-        Unit::CpuTime => format!("{:.2} ms", value / 1e6),
+        Unit::Growth => format!("{value:+.0} B"),
+        _ if value < 1e3 => format!("{value:.0} ns"),
+        _ if value < 1e6 => format!("{:.2} µs", value / 1e3),
+        _ => format!("{:.2} ms", value / 1e6),
     }
 }
 
 fn bar_text(bar: Bar, unit: Unit) -> String {
     match bar {
+        // Growth has a sign, but not what it stays below.
+        Bar::Below(value) if unit == Unit::Growth => format!("< {} resident", quantity(value, Unit::Bytes)),
         Bar::Below(value) => format!("< {}", quantity(value, unit)),
+        Bar::AllocatesBelow(value) => format!("< {} allocated", quantity(value, Unit::Bytes)),
         Bar::TimesLimit(_) | Bar::PeerTakes { .. } => bar.to_string(),
     }
 }
@@ -154,7 +159,8 @@ fn row_json(outcome: &Outcome) -> Value {
         .collect();
     json!({
         "name": outcome.name,
-        "unit": match scores.unit { Unit::CpuTime => "ns", Unit::Bytes => "bytes" },
+        "unit": if scores.unit.is_time() { "ns" } else { "bytes" },
+        "clock": clock(scores.unit),
         "ours": cell_json(&scores.ours),
         "limit": limit,
         "ratio": scores.ratio().map(summary_json),
@@ -164,6 +170,16 @@ fn row_json(outcome: &Outcome) -> Value {
     })
 }
 
+/// What a time was read from.
+const fn clock(unit: Unit) -> Option<&'static str> {
+    match unit {
+        Unit::CpuTime => Some("processor time of the thread"),
+        Unit::ProcessTime => Some("processor time of the process"),
+        Unit::WallTime => Some("wall"),
+        Unit::Bytes | Unit::Growth => None,
+    }
+}
+
 fn cell_json(cell: &Cell) -> Value {
     match cell {
         Cell::Measured(measurement) => {
@@ -171,6 +187,9 @@ fn cell_json(cell: &Cell) -> Value {
             if let Some(allocations) = measurement.allocations {
                 json["allocations"] = allocations.count.into();
                 json["peak_bytes"] = allocations.peak_bytes.into();
+            }
+            if let Some(growth) = measurement.allocated_growth {
+                json["allocated"] = growth.into();
             }
             json
         }
@@ -205,7 +224,12 @@ mod tests {
 
     fn measured(samples: &[f64]) -> Cell {
         let samples = samples.to_vec();
-        Cell::Measured(Measurement { summary: Summary::of(samples.clone()).unwrap(), samples, allocations: None })
+        Cell::Measured(Measurement {
+            summary: Summary::of(samples.clone()).unwrap(),
+            samples,
+            allocations: None,
+            allocated_growth: None,
+        })
     }
 
     fn outcomes() -> Vec<Outcome> {
@@ -262,9 +286,22 @@ mod tests {
     fn bytes_come_with_their_number_and_peak() {
         let summary = Summary::of(vec![40_000.0]).unwrap();
         let allocations = Some(Allocations { count: 321, peak_bytes: 9_000 });
-        let cell = Cell::Measured(Measurement { summary, samples: vec![40_000.0], allocations });
+        let cell =
+            Cell::Measured(Measurement { summary, samples: vec![40_000.0], allocations, allocated_growth: None });
         assert_eq!(cell_text(&cell, Unit::Bytes), "40000 B in 321, peak 9000 B");
         assert_eq!(cell_json(&cell)["peak_bytes"], 9_000);
         assert_eq!(bar_text(Bar::Below(65_536.0), Unit::Bytes), "< 65536 B");
+    }
+
+    #[test]
+    fn growth_is_that_of_the_process_and_of_what_was_allocated() {
+        let summary = Summary::of(vec![-4096.0]).unwrap();
+        let measurement =
+            Measurement { summary, samples: vec![-4096.0], allocations: None, allocated_growth: Some(12.0) };
+        let cell = Cell::Measured(measurement);
+        assert_eq!(cell_text(&cell, Unit::Growth), "-4096 B resident, +12 B allocated");
+        assert_eq!(cell_json(&cell)["allocated"], 12.0);
+        assert_eq!(bar_text(Bar::AllocatesBelow(64.0), Unit::Growth), "< 64 B allocated");
+        assert_eq!(bar_text(Bar::Below(64.0), Unit::Growth), "< 64 B resident");
     }
 }

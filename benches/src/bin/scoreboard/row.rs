@@ -63,8 +63,24 @@ pub(crate) enum Unit {
     /// Nanoseconds of processor time of this thread: right for work that neither waits nor uses other threads, because
     /// it leaves out what else the machine did meanwhile.
     CpuTime,
+    /// Nanoseconds of processor time of this process: for work that other threads of it have a part in.
+    ProcessTime,
+    /// Nanoseconds on the wall: for work that several processors share.
+    WallTime,
     /// Bytes allocated by this thread, in total.
     Bytes,
+    /// Bytes by which memory has grown after many iterations: the process's resident set, and this thread's allocations.
+    Growth,
+}
+
+impl Unit {
+    /// Whether it is nanoseconds.
+    pub(crate) const fn is_time(self) -> bool {
+        match self {
+            Self::CpuTime | Self::ProcessTime | Self::WallTime => true,
+            Self::Bytes | Self::Growth => false,
+        }
+    }
 }
 
 /// What is promised.
@@ -76,6 +92,8 @@ pub(crate) enum Bar {
     PeerTakes { peer: &'static str, times: f64 },
     /// Ours is below this many units.
     Below(f64),
+    /// Ours has grown by less than this many bytes that the allocator was asked for.
+    AllocatesBelow(f64),
 }
 
 impl fmt::Display for Bar {
@@ -84,6 +102,7 @@ impl fmt::Display for Bar {
             Self::TimesLimit(times) => write!(f, "≤ {times} × limit"),
             Self::PeerTakes { peer, times } => write!(f, "≥ {times} × faster than {peer}"),
             Self::Below(value) => write!(f, "< {value}"),
+            Self::AllocatesBelow(value) => write!(f, "< {value} allocated"),
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     /// Of one contestant in one round, at least one iteration. Short, so that contestants meet the same machine.
     turn: Duration,
     warm_up: Duration,
+    /// How many iterations come before growth is looked at, and how many it is looked at for.
+    growth: (u32, u32),
     pub(crate) smoke: bool,
 }
 
@@ -31,12 +33,20 @@ impl Plan {
             at_least: Duration::from_secs(4),
             turn: Duration::from_millis(1),
             warm_up: Duration::from_millis(200),
+            growth: (10_000, 100_000),
             smoke: false,
         }
     }
 
     pub(crate) const fn smoke() -> Self {
-        Self { rounds: 1, at_least: Duration::ZERO, turn: Duration::ZERO, warm_up: Duration::ZERO, smoke: true }
+        Self {
+            rounds: 1,
+            at_least: Duration::ZERO,
+            turn: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            growth: (10, 50),
+            smoke: true,
+        }
     }
 }
 
@@ -53,7 +63,10 @@ fn contend(contest: Contest, plan: &Plan) -> Scores {
     let mut entrants: Vec<_> = [ours].into_iter().chain(floor).chain(peers).map(Entrant::new).collect();
     match unit {
         Unit::CpuTime => race(&mut entrants, plan, cpu_time),
+        Unit::ProcessTime => race(&mut entrants, plan, process_time),
+        Unit::WallTime => race(&mut entrants, plan, wall_time),
         Unit::Bytes => entrants.iter_mut().for_each(Entrant::count),
+        Unit::Growth => entrants.iter_mut().for_each(|entrant| entrant.grow(plan)),
     }
     let mut cells = entrants.into_iter().map(Entrant::into_cell);
     let mut next = || cells.next().unwrap_or_else(|| Cell::Failed("was not measured".to_owned()));
@@ -92,12 +105,20 @@ struct Entrant {
     iterations: u32,
     samples: Vec<f64>,
     allocations: Option<Allocations>,
+    allocated_growth: Option<f64>,
     failure: Option<String>,
 }
 
 impl Entrant {
     const fn new(contestant: Contestant) -> Self {
-        Self { contestant, iterations: 1, samples: Vec::new(), allocations: None, failure: None }
+        Self {
+            contestant,
+            iterations: 1,
+            samples: Vec::new(),
+            allocations: None,
+            allocated_growth: None,
+            failure: None,
+        }
     }
 
     /// Runs it until caches are warm and its speed is known.
@@ -136,6 +157,23 @@ impl Entrant {
         }
     }
 
+    /// Looks at the memory before and after many iterations.
+    fn grow(&mut self, plan: &Plan) {
+        let (settling, counted) = plan.growth;
+        self.iterate(settling);
+        let before = resident_bytes();
+        let allocated = allocation_counter::measure(|| self.iterate(counted));
+        let after = resident_bytes();
+        if self.runs() {
+            match before.and_then(|before| Ok(after? - before)) {
+                // Exact below 2^53.
+                Ok(growth) => self.samples.push(growth),
+                Err(failure) => self.failure = Some(failure.to_string()),
+            }
+            self.allocated_growth = Some(allocated.bytes_current as f64);
+        }
+    }
+
     /// Once it failed it is out.
     fn iterate(&mut self, iterations: u32) {
         let Contestant::Run(work) = &mut self.contestant else { return };
@@ -154,7 +192,8 @@ impl Entrant {
         }
         match (self.failure, Summary::of(self.samples.clone())) {
             (None, Some(summary)) => {
-                Cell::Measured(Measurement { summary, samples: self.samples, allocations: self.allocations })
+                let Self { samples, allocations, allocated_growth, .. } = self;
+                Cell::Measured(Measurement { summary, samples, allocations, allocated_growth })
             }
             (failure, _) => Cell::Failed(failure.unwrap_or_else(|| "was not measured".to_owned())),
         }
@@ -166,7 +205,28 @@ type Clock = fn() -> Duration;
 
 /// Of this thread since it began. Reading it is a system call, a microsecond a turn.
 fn cpu_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a thread's processor time is not negative")
+    read(ClockId::ThreadCPUTime)
+}
+
+/// Of all threads of this process, ended ones too.
+fn process_time() -> Duration {
+    read(ClockId::ProcessCPUTime)
+}
+
+fn wall_time() -> Duration {
+    read(ClockId::Monotonic)
+}
+
+fn read(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).expect("no time since a beginning is negative")
+}
+
+/// The memory that this process has, as the kernel counts it: what C code allocates is in it.
+fn resident_bytes() -> Result<f64, Failure> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no resident set")?;
+    let kilobytes: f64 = line.trim().strip_suffix(" kB").ok_or("another unit than kB")?.trim().parse()?;
+    Ok(kilobytes * 1024.0)
 }
 
 /// Turns errors and panics into their message.
@@ -257,6 +317,35 @@ mod tests {
         let outcome = row(&panics, &plan(1));
         assert_eq!(outcome.scores, Err("panicked: no document".to_owned()));
         assert!(!outcome.passes());
+    }
+
+    #[test]
+    fn every_clock_goes_forward_and_a_process_has_its_threads_time() {
+        let busy = || {
+            let began = read(ClockId::ThreadCPUTime);
+            while read(ClockId::ThreadCPUTime) - began < Duration::from_millis(20) {}
+        };
+        let before = (cpu_time(), process_time(), wall_time());
+        std::thread::spawn(busy).join().unwrap();
+        assert!(wall_time() - before.2 >= Duration::from_millis(20));
+        assert!(process_time() - before.1 >= Duration::from_millis(20), "another thread's work is the process's");
+        assert!(cpu_time() - before.0 < Duration::from_millis(20), "and not this thread's");
+    }
+
+    #[test]
+    fn growth_is_what_is_kept() {
+        let mut kept = Vec::new();
+        let hoard = Contestant::run(move || {
+            kept.push(std::hint::black_box(vec![1_u8; 100_000]));
+            Ok(())
+        });
+        let grown = contend(contest(Unit::Growth, hoard, Vec::new()), &plan(1)).ours;
+        let Cell::Measured(measurement) = &grown else { panic!("{grown:?}") };
+        // Fifty of them, and the list itself.
+        assert!((5e6..6e6).contains(&grown.allocated_growth().unwrap()), "{grown:?}");
+        assert!(measurement.summary.median > 4e6, "{grown:?}");
+        let frugal = contend(contest(Unit::Growth, nothing(), Vec::new()), &plan(1)).ours;
+        assert_eq!(frugal.allocated_growth(), Some(0.0));
     }
 
     #[test]

@@ -27,6 +27,13 @@ impl Cell {
             Self::Unavailable(_) | Self::Failed(_) => None,
         }
     }
+
+    pub(crate) fn allocated_growth(&self) -> Option<f64> {
+        match self {
+            Self::Measured(measurement) => measurement.allocated_growth,
+            Self::Unavailable(_) | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// For one iteration.
@@ -36,6 +43,8 @@ pub(crate) struct Measurement {
     /// One a round, in the order of rounds.
     pub(crate) samples: Vec<f64>,
     pub(crate) allocations: Option<Allocations>,
+    /// Of what this thread has allocated, beside the resident set's growth.
+    pub(crate) allocated_growth: Option<f64>,
 }
 
 /// Beside the total of bytes.
@@ -87,6 +96,7 @@ impl Scores {
             Bar::TimesLimit(times) => self.ratio().map(|ratio| ratio.median <= times),
             Bar::PeerTakes { peer, times } => self.advantage_over(peer).map(|advantage| advantage >= times),
             Bar::Below(value) => self.ours.median().map(|ours| ours < value),
+            Bar::AllocatesBelow(value) => self.ours.allocated_growth().map(|growth| growth < value),
         };
         match met {
             Some(true) => Verdict::Met,
@@ -120,7 +130,7 @@ impl Outcome {
     /// Each bar with its verdict.
     pub(crate) fn verdicts(&self) -> Vec<(Bar, Verdict)> {
         let Ok(scores) = &self.scores else { return Vec::new() };
-        // Bytes are the same in every run; times of a smoke run mean nothing.
+        // Bytes are the same in every run; times of a smoke run mean nothing, nor does how a program grows that began.
         let is_judged = !self.smoke || scores.unit == Unit::Bytes;
         let verdict = |bar| if is_judged { scores.judge(bar) } else { Verdict::NotJudged };
         scores.bars.iter().map(|&bar| (bar, verdict(bar))).collect()
@@ -144,7 +154,7 @@ mod tests {
     fn of_rounds(samples: &[f64]) -> Cell {
         let samples = samples.to_vec();
         let summary = Summary::of(samples.clone()).unwrap();
-        Cell::Measured(Measurement { summary, samples, allocations: None })
+        Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None })
     }
 
     fn unavailable() -> Cell {
@@ -175,6 +185,26 @@ mod tests {
         let outcome = outcome(measured(115.0), measured(20.0), measured(345.0), &[LIMIT, PEER, Bar::Below(116.0)]);
         assert_eq!(verdicts(&outcome), [Verdict::Met; 3]);
         assert!(outcome.passes());
+    }
+
+    #[test]
+    fn growth_is_held_against_both_of_its_bars_but_not_in_a_smoke_run() {
+        let mut grown = of_rounds(&[5000.0]);
+        let Cell::Measured(measurement) = &mut grown else { unreachable!("it was measured") };
+        measurement.allocated_growth = Some(70.0);
+        let bars = [Bar::Below(6000.0), Bar::AllocatesBelow(64.0)];
+        let scores = Scores { unit: Unit::Growth, ours: grown, limit: None, peers: Vec::new(), bars: bars.to_vec() };
+        let mut outcome = Outcome { name: "test", scores: Ok(scores), smoke: false };
+        assert_eq!(verdicts(&outcome), [Verdict::Met, Verdict::Missed]);
+        outcome.smoke = true;
+        assert_eq!(verdicts(&outcome), [Verdict::NotJudged; 2]);
+        assert!(outcome.passes());
+    }
+
+    #[test]
+    fn allocations_that_were_not_counted_leave_their_bar_unmet() {
+        let outcome = outcome(measured(1.0), measured(20.0), measured(300.0), &[Bar::AllocatesBelow(64.0)]);
+        assert_eq!(verdicts(&outcome), [Verdict::Unknown]);
     }
 
     #[test]
