@@ -111,6 +111,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         Poll::Ready(Ok(buf.filled().len()))
     }
 
+    /// Changes the payload limit, from the next header on.
+    pub(crate) fn set_max_payload_len(&mut self, max_payload_len: usize) {
+        self.codec.set_max_payload_len(max_payload_len);
+    }
+
     /// The next frame that has arrived whole.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let frame = self.codec.decode(&mut self.input)?;

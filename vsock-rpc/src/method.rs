@@ -1,11 +1,13 @@
 //! [`Method`]: one remote procedure as a type; [`CallContext`]: what its handler knows of the call.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use crate::codec::PAYLOAD_LEN_CEILING;
 use crate::transport::Peer;
 
 /// A remote procedure: its name on the wire and what goes in and out.
@@ -41,7 +43,7 @@ pub trait Method: 'static {
 pub struct CallContext {
     pub(crate) deadline: Instant,
     pub(crate) method: &'static str,
-    pub(crate) peer: Arc<Peer>,
+    pub(crate) connection: Arc<ConnectionFacts>,
     pub(crate) request_id: u64,
 }
 
@@ -61,13 +63,40 @@ impl CallContext {
     /// Who calls.
     #[must_use]
     pub fn peer(&self) -> &Peer {
-        &self.peer
+        &self.connection.peer
+    }
+
+    /// Raises the payload limit of this call's connection to `max` bytes, at most [`PAYLOAD_LEN_CEILING`]. It is
+    /// never lowered.
+    ///
+    /// It holds for requests whose header the server reads after this, and for their answers. So a method that finds
+    /// out who the peer is can permit it more than strangers: a peer that waits for that method's answer before it
+    /// sends a longer request is not too early.
+    pub fn raise_max_payload_len(&self, max: usize) {
+        self.connection.max_payload_len.fetch_max(max.min(PAYLOAD_LEN_CEILING), Ordering::AcqRel);
     }
 
     /// The request's number on its connection; not unique beyond it.
     #[must_use]
     pub fn request_id(&self) -> u64 {
         self.request_id
+    }
+}
+
+/// What the calls of one connection share.
+#[derive(Debug)]
+pub(crate) struct ConnectionFacts {
+    max_payload_len: AtomicUsize,
+    peer: Peer,
+}
+
+impl ConnectionFacts {
+    pub(crate) fn new(peer: Peer, max_payload_len: usize) -> Self {
+        Self { max_payload_len: AtomicUsize::new(max_payload_len), peer }
+    }
+
+    pub(crate) fn max_payload_len(&self) -> usize {
+        self.max_payload_len.load(Ordering::Acquire)
     }
 }
 

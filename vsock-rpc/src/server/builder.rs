@@ -16,6 +16,7 @@ use crate::transport::Listener;
 pub struct ServerBuilder {
     pub(super) routes: Arc<Routes>,
     pub(super) limits: ServerLimits,
+    pub(super) max_payload_len: usize,
 }
 
 /// What bounds a server.
@@ -28,7 +29,6 @@ pub(super) struct ServerLimits {
     pub(super) max_deadline: Duration,
     pub(super) max_in_flight: usize,
     pub(super) max_in_flight_total: usize,
-    pub(super) max_payload_len: usize,
     pub(super) write_timeout: Duration,
 }
 
@@ -42,10 +42,9 @@ impl ServerBuilder {
             max_deadline: Duration::from_secs(60),
             max_in_flight: 64,
             max_in_flight_total: 256,
-            max_payload_len: DEFAULT_MAX_PAYLOAD_LEN,
             write_timeout: Duration::from_secs(10),
         };
-        Self { routes, limits }
+        Self { routes, limits, max_payload_len: DEFAULT_MAX_PAYLOAD_LEN }
     }
 
     /// How long a graceful shutdown waits for handlers at work. Default 10 s.
@@ -95,8 +94,11 @@ impl ServerBuilder {
     }
 
     /// The longest payload taken or sent. Default 64 KiB, at most [`PAYLOAD_LEN_CEILING`].
+    ///
+    /// [`Server::with_max_payload_len`] sets it for one listener, and
+    /// [`CallContext::raise_max_payload_len`](crate::CallContext::raise_max_payload_len) for one connection.
     pub fn max_payload_len(mut self, max: usize) -> Self {
-        self.limits.max_payload_len = max.min(PAYLOAD_LEN_CEILING);
+        self.max_payload_len = max.min(PAYLOAD_LEN_CEILING);
         self
     }
 
@@ -123,6 +125,9 @@ impl ServerBuilder {
 
 impl fmt::Debug for ServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerBuilder").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("ServerBuilder")
+            .field("limits", &self.limits)
+            .field("max_payload_len", &self.max_payload_len)
+            .finish_non_exhaustive()
     }
 }

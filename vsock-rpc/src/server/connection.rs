@@ -22,14 +22,14 @@ use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::gauge::Place;
 use crate::goaway;
-use crate::method::CallContext;
+use crate::method::{CallContext, ConnectionFacts};
 use crate::remote_error::{RemoteError, code};
 use crate::router::Call;
 use crate::transport::Peer;
 
 pub(super) struct Connection<T> {
     core: Arc<ServerCore>,
-    peer: Arc<Peer>,
+    facts: Arc<ConnectionFacts>,
     frames: FrameIo<T>,
     in_flight: InFlight,
     unwritten: Unwritten,
@@ -62,11 +62,11 @@ enum Turn {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    pub(super) fn new(core: Arc<ServerCore>, io: T, peer: Peer) -> Self {
+    pub(super) fn new(core: Arc<ServerCore>, io: T, peer: Peer, max_payload_len: usize) -> Self {
         Self {
-            frames: FrameIo::new(io, core.limits.max_payload_len),
+            frames: FrameIo::new(io, max_payload_len),
             core,
-            peer: Arc::new(peer),
+            facts: Arc::new(ConnectionFacts::new(peer, max_payload_len)),
             in_flight: InFlight::default(),
             unwritten: Unwritten::default(),
             phase: Phase::Open,
@@ -165,6 +165,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 self.frames.pause_reading();
                 return if taken == 0 { Turn::Wait } else { Turn::Again };
             }
+            // A handler may have raised it.
+            self.frames.set_max_payload_len(self.facts.max_payload_len());
             match self.frames.next_frame() {
                 Ok(Some(frame)) => self.on_frame(frame, cx),
                 // Answers and handlers that just began come before more bytes.
@@ -246,8 +248,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if deadline <= Instant::now() {
             return Err(deadline_exceeded());
         }
-        let context = CallContext { deadline, method, peer: Arc::clone(&self.peer), request_id };
-        let call = Call { context, max_response_len: limits.max_payload_len, place: Arc::clone(&place) };
+        let max_response_len = self.facts.max_payload_len();
+        let context = CallContext { deadline, method, connection: Arc::clone(&self.facts), request_id };
+        let call = Call { context, max_response_len, place: Arc::clone(&place) };
         Ok(self.in_flight.start(request_id, deadline, place, || serve(call, parts.body), cx))
     }
 

@@ -1,13 +1,11 @@
 //! The accept loop, and [`ServerHandle`], which ends it.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Connection;
-use super::core::ServerCore;
+use super::Server;
 use crate::accepting::Accepting;
 use crate::transport::{Addr, Backlog, Listener, Stream};
 
@@ -20,8 +18,8 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    pub(super) fn spawn(core: Arc<ServerCore>, listener: Listener) -> Self {
-        Self::accepting(listener, |listener, shutdown| accept_loop(core, listener, shutdown))
+    pub(super) fn spawn(server: Server, listener: Listener) -> Self {
+        Self::accepting(listener, |listener, shutdown| accept_loop(server, listener, shutdown))
     }
 
     /// Spawns an accept loop of any kind.
@@ -54,7 +52,7 @@ impl ServerHandle {
     }
 }
 
-async fn accept_loop(core: Arc<ServerCore>, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
+async fn accept_loop(server: Server, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
     let mut backlog = Backlog::new(listener);
     let ended = loop {
@@ -63,7 +61,7 @@ async fn accept_loop(core: Arc<ServerCore>, listener: Listener, shutdown: Cancel
             () = shutdown.cancelled() => break Ok(()),
             Some(_) = connections.join_next() => {}
             accepted = backlog.accept() => match accepted {
-                Ok(stream) => admit(&core, stream, &shutdown, &mut connections),
+                Ok(stream) => admit(&server, stream, &shutdown, &mut connections),
                 Err(error) => break Err(error),
             },
         }
@@ -75,10 +73,10 @@ async fn accept_loop(core: Arc<ServerCore>, listener: Listener, shutdown: Cancel
     ended
 }
 
-fn admit(core: &Arc<ServerCore>, stream: Stream, shutdown: &CancellationToken, connections: &mut JoinSet<()>) {
+fn admit(server: &Server, stream: Stream, shutdown: &CancellationToken, connections: &mut JoinSet<()>) {
     let peer = stream.peer().clone();
-    let connection = Connection::new(Arc::clone(core), stream, peer);
-    let Some(place) = core.admit_connection() else { return connection.refuse() };
+    let connection = server.connection(stream, peer);
+    let Some(place) = server.core.admit_connection() else { return connection.refuse() };
     let serving = connection.run(shutdown.clone());
     connections.spawn(async move {
         let _place = place;

@@ -17,6 +17,7 @@ pub use self::builder::ServerBuilder;
 use self::connection::Connection;
 use self::core::ServerCore;
 pub use self::handle::ServerHandle;
+use crate::codec::PAYLOAD_LEN_CEILING;
 use crate::router::Router;
 use crate::transport::{Listener, Peer};
 
@@ -24,6 +25,7 @@ use crate::transport::{Listener, Peer};
 #[derive(Clone)]
 pub struct Server {
     core: Arc<ServerCore>,
+    max_payload_len: usize,
 }
 
 impl Server {
@@ -37,7 +39,14 @@ impl Server {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn serve(&self, listener: Listener) -> ServerHandle {
-        ServerHandle::spawn(Arc::clone(&self.core), listener)
+        ServerHandle::spawn(self.clone(), listener)
+    }
+
+    /// The same server, its methods and bounds, with another payload limit for what it serves from here on. So
+    /// listeners that peers of different trust reach each have their own.
+    #[must_use]
+    pub fn with_max_payload_len(&self, max: usize) -> Self {
+        Self { core: Arc::clone(&self.core), max_payload_len: max.min(PAYLOAD_LEN_CEILING) }
     }
 
     /// Serves one stream that was accepted elsewhere, for instance with TLS around it, until it ends.
@@ -56,7 +65,7 @@ impl Server {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let connection = Connection::new(Arc::clone(&self.core), stream, peer);
+        let connection = self.connection(stream, peer);
         match self.core.admit_connection() {
             Some(_place) => connection.run(shutdown).await,
             None => connection.refuse(),
@@ -64,12 +73,20 @@ impl Server {
     }
 
     fn new(builder: ServerBuilder) -> Self {
-        Self { core: Arc::new(ServerCore::new(builder.routes, builder.limits)) }
+        let core = Arc::new(ServerCore::new(builder.routes, builder.limits));
+        Self { core, max_payload_len: builder.max_payload_len }
+    }
+
+    fn connection<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T, peer: Peer) -> Connection<T> {
+        Connection::new(Arc::clone(&self.core), stream, peer, self.max_payload_len)
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("limits", &self.core.limits).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("limits", &self.core.limits)
+            .field("max_payload_len", &self.max_payload_len)
+            .finish_non_exhaustive()
     }
 }

@@ -56,6 +56,8 @@ methods! {
     Panic "panic" bool => (),
     ParallelPanic "parallel_panic" () => (),
     Parallel "parallel" u64 => u64,
+    Raise "raise" u32 => (),
+    RaiseGated "raise_gated" u32 => (),
     ParallelGrow "parallel_grow" u32 => Blob,
     Stuck "stuck" () => (),
     Verbose "verbose" () => (),
@@ -116,6 +118,13 @@ async fn gated(state: Arc<State>, _: CallContext, number: u64) -> Result<u64, Re
     Ok(number)
 }
 
+async fn raise_gated(state: Arc<State>, context: CallContext, max: u32) -> Result<(), RemoteError> {
+    state.gated.add_permits(1);
+    state.gate.acquire().await.expect("never closed").forget();
+    context.raise_max_payload_len(max as usize);
+    Ok(())
+}
+
 async fn panicking(_: Arc<State>, _: CallContext, after_yield: bool) -> Result<(), RemoteError> {
     if after_yield {
         tokio::task::yield_now().await;
@@ -140,6 +149,11 @@ pub(crate) fn router(state: &Arc<State>) -> Router<State> {
             Ok(number)
         })
         .parallel_method::<ParallelGrow, _, _>(grow)
+        .method::<Raise, _, _>(|_, context, max| async move {
+            context.raise_max_payload_len(max as usize);
+            Ok(())
+        })
+        .method::<RaiseGated, _, _>(raise_gated)
         .method::<Stuck, _, _>(stuck)
         .method::<Verbose, _, _>(|_, _, ()| async { Err(RemoteError::new("c".repeat(64), VERBOSE.repeat(1000))) })
 }
