@@ -21,6 +21,7 @@ pub(super) struct ClientLimits {
     pub(super) backoff_min: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) liveness_interval: Duration,
+    pub(super) max_connections: usize,
     pub(super) max_in_flight: usize,
     pub(super) max_payload_len: usize,
     pub(super) stall_timeout: Duration,
@@ -33,6 +34,7 @@ impl ClientBuilder {
             backoff_min: Duration::from_millis(50),
             connect_timeout: Duration::from_secs(5),
             liveness_interval: Duration::from_secs(10),
+            max_connections: 1,
             max_in_flight: 64,
             max_payload_len: DEFAULT_MAX_PAYLOAD_LEN,
             stall_timeout: Duration::from_secs(10),
@@ -61,7 +63,17 @@ impl ClientBuilder {
         self
     }
 
-    /// How many calls may be in flight; further ones wait, within their timeouts. Default 64, at least 1.
+    /// Over how many connections the calls are spread. Default 1, which is enough unless the server's work on one
+    /// connection is more than one processor can do, or long payloads are not to hold up short ones.
+    ///
+    /// A call takes the open connection with the fewest calls in flight. A further one is made, in the background,
+    /// when all that are open have calls in flight, and waits like others after failures.
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.limits.max_connections = max.clamp(1, MAX_CONNECTIONS_CEILING);
+        self
+    }
+
+    /// How many calls may be in flight, over all connections; further ones wait, within their timeouts. Default 64, at least 1.
     ///
     /// A cancelled call counts until the server has answered it.
     pub fn max_in_flight(mut self, max: usize) -> Self {
@@ -89,4 +101,5 @@ impl ClientBuilder {
     }
 }
 
+const MAX_CONNECTIONS_CEILING: usize = 64;
 const MAX_IN_FLIGHT_CEILING: usize = 65_536;

@@ -2,38 +2,50 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::builder::ClientLimits;
 use super::driver::Driver;
 use super::in_flight::InFlight;
+use super::open::OpenConnections;
 use super::{CallError, Connector};
 
 pub(super) struct Dialer {
     connector: Connector,
     limits: ClientLimits,
-    current: Mutex<Option<Arc<InFlight>>>,
-    history: tokio::sync::Mutex<History>,
+    open: OpenConnections,
+    /// Attempts that callers wait for, because nothing is open.
+    needed: Mutex<History>,
     failures: AtomicU64,
+    /// Attempts at one connection more.
+    further: Mutex<History>,
 }
 
 /// What past attempts came to.
 #[derive(Default)]
 struct History {
-    /// Attempts since a connection was last useful, that one not counted.
+    /// Attempts since one made a connection that was useful.
     fruitless: u32,
     not_before: Option<Instant>,
+    last_connection: Option<Arc<InFlight>>,
     last_error: Option<CallError>,
 }
 
 impl Dialer {
     pub(super) fn new(connector: Connector, limits: ClientLimits) -> Self {
-        let (current, history) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { connector, limits, current, history, failures: AtomicU64::new(0) }
+        Self {
+            connector,
+            limits,
+            open: OpenConnections::default(),
+            needed: Mutex::default(),
+            failures: AtomicU64::new(0),
+            further: Mutex::default(),
+        }
     }
 
     pub(super) fn limits(&self) -> &ClientLimits {
@@ -44,14 +56,14 @@ impl Dialer {
         self.connector.target()
     }
 
-    /// The current connection, or a new one if it takes no more calls.
+    /// The open connection with the fewest calls in flight, or a new one if none takes calls.
     pub(super) async fn connection(&self, deadline: Instant) -> Result<Arc<InFlight>, CallError> {
-        if let Some(open) = self.open_connection() {
+        if let Some((open, _)) = self.open.least_loaded() {
             return Ok(open);
         }
         let seen = self.failures.load(Ordering::Acquire);
-        let mut history = self.history.lock().await;
-        if let Some(open) = self.open_connection() {
+        let mut history = self.needed.lock().await;
+        if let Some((open, _)) = self.open.least_loaded() {
             return Ok(open);
         }
         match &history.last_error {
@@ -59,22 +71,27 @@ impl Dialer {
             Some(error) if self.failures.load(Ordering::Acquire) != seen => return Err(error.clone()),
             _ => {}
         }
-        self.forgive(&mut history);
+        history.forgive();
         self.pause(&history, deadline).await?;
-        self.attempt(&mut history).await
+        self.attempt(&mut history).await.inspect_err(|_| {
+            self.failures.fetch_add(1, Ordering::AcqRel);
+        })
     }
 
-    fn open_connection(&self) -> Option<Arc<InFlight>> {
-        self.lock_current().as_ref().filter(|connection| connection.is_open()).cloned()
+    /// Whether there may be a further connection, and all open ones have calls in flight.
+    pub(super) fn wants_another(&self) -> bool {
+        self.limits.max_connections > 1
+            && self.open.least_loaded().is_some_and(|(_, load)| load > 0)
+            && self.open.len() < self.limits.max_connections
+            && self.further.try_lock().is_ok_and(|mut history| history.may_try_now())
     }
 
-    /// Only a connection that answered a call ends a row of failures: one that is accepted and dropped would
-    /// otherwise be made again without pause.
-    fn forgive(&self, history: &mut History) {
-        let last = self.lock_current().take();
-        if last.is_some_and(|connection| connection.was_useful()) {
-            history.fruitless = 0;
-            history.not_before = None;
+    /// Makes a further connection, if it is still wanted.
+    pub(super) async fn add_another(&self) {
+        let mut history = self.further.lock().await;
+        if history.may_try_now() && self.open.len() < self.limits.max_connections {
+            // Nobody waits for it: a failure shows in the pause before the next attempt, and that is all.
+            let _ = self.attempt(&mut history).await;
         }
     }
 
@@ -106,7 +123,8 @@ impl Dialer {
         let error = match connected {
             Ok(Ok(stream)) => {
                 let connection = Arc::new(InFlight::default());
-                *self.lock_current() = Some(Arc::clone(&connection));
+                history.last_connection = Some(Arc::clone(&connection));
+                self.open.add(Arc::clone(&connection));
                 tokio::spawn(Driver::new(stream, Arc::clone(&connection), self.limits.clone()));
                 return Ok(connection);
             }
@@ -115,7 +133,6 @@ impl Dialer {
         };
         history.not_before = Some(Instant::now() + pause);
         history.last_error = Some(error.clone());
-        self.failures.fetch_add(1, Ordering::AcqRel);
         Err(error)
     }
 
@@ -137,16 +154,20 @@ impl Dialer {
     ) -> CallError {
         CallError::Unreachable { target: Arc::clone(self.target()), kind, reason: reason.into(), retry_after, source }
     }
-
-    fn lock_current(&self) -> MutexGuard<'_, Option<Arc<InFlight>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Drop for Dialer {
-    fn drop(&mut self) {
-        if let Some(connection) = self.lock_current().take() {
-            connection.leave();
+impl History {
+    /// Only a connection that answered a call ends a row of failures: one that is accepted and dropped would
+    /// otherwise be made again without pause.
+    fn forgive(&mut self) {
+        if self.last_connection.take_if(|connection| connection.was_useful()).is_some() {
+            self.fruitless = 0;
+            self.not_before = None;
         }
+    }
+
+    fn may_try_now(&mut self) -> bool {
+        self.forgive();
+        self.not_before.is_none_or(|at| at <= Instant::now())
     }
 }

@@ -92,8 +92,10 @@ impl InFlight {
         Ok(Ticket { in_flight: Arc::clone(self), request_id, is_done: false })
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.lock().phase, Phase::Open)
+    /// How many calls are in flight; `None` if the connection takes no more.
+    pub(super) fn load(&self) -> Option<usize> {
+        let table = self.lock();
+        matches!(table.phase, Phase::Open).then(|| table.calls.len())
     }
 
     pub(super) fn was_useful(&self) -> bool {

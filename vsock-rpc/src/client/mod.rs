@@ -1,4 +1,4 @@
-//! [`Client`]: calls methods of a server, many at a time over one connection.
+//! [`Client`]: calls methods of a server, many at a time over one connection, or a few.
 
 mod builder;
 mod connector;
@@ -6,14 +6,16 @@ mod dialer;
 mod driver;
 mod error;
 mod in_flight;
+mod open;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::builder::ClientBuilder;
@@ -28,7 +30,7 @@ use crate::method::{MAX_METHOD_NAME_LEN, Method};
 /// Calls the methods of one server.
 ///
 /// Clones are cheap and share one connection, made at the first call and again when it was lost. When the last
-/// clone and its last call are gone, the connection is closed.
+/// clone and its last call are gone, the connection is closed. [`ClientBuilder::max_connections`] permits more.
 ///
 /// A call makes at most one attempt to connect. After failures, further attempts pause for a growing while, inside
 /// the timeouts of the calls that wait for them; only a connection that answered a call resets the pause.
@@ -38,8 +40,10 @@ pub struct Client {
 }
 
 struct Inner {
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     in_flight: Arc<Semaphore>,
+    /// The task that makes a further connection.
+    growth: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Client {
@@ -73,7 +77,8 @@ impl Client {
 
     fn new(builder: ClientBuilder) -> Self {
         let in_flight = Arc::new(Semaphore::new(builder.limits.max_in_flight));
-        Self { inner: Arc::new(Inner { dialer: Dialer::new(builder.connector, builder.limits), in_flight }) }
+        let dialer = Arc::new(Dialer::new(builder.connector, builder.limits));
+        Self { inner: Arc::new(Inner { dialer, in_flight, growth: Mutex::default() }) }
     }
 }
 
@@ -97,6 +102,9 @@ impl Inner {
         let mut permit = permit.expect("the semaphore is never closed");
         loop {
             let connection = self.dialer.connection(deadline).await?;
+            if self.dialer.wants_another() {
+                self.grow();
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(CallError::DeadlineExceeded { sent: false });
@@ -107,6 +115,26 @@ impl Inner {
                 // The connection ended since it was looked up; the dialer's pause keeps this from spinning.
                 Err(returned) => permit = returned,
             }
+        }
+    }
+}
+
+impl Inner {
+    /// Makes a further connection in the background, unless that is going on.
+    fn grow(&self) {
+        let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        if growth.as_ref().is_none_or(JoinHandle::is_finished) {
+            let dialer = Arc::clone(&self.dialer);
+            *growth = Some(tokio::spawn(async move { dialer.add_another().await }));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // It holds the dialer, and with it the connections.
+        if let Some(growth) = self.growth.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            growth.abort();
         }
     }
 }

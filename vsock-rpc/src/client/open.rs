@@ -1,0 +1,48 @@
+//! [`OpenConnections`]: the connections of a client, and which of them takes the next call.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::in_flight::InFlight;
+
+/// Connections that took calls when they were last looked at.
+#[derive(Default)]
+pub(super) struct OpenConnections(Mutex<Vec<Arc<InFlight>>>);
+
+impl OpenConnections {
+    /// The connection with the fewest calls in flight, and how many those are.
+    pub(super) fn least_loaded(&self) -> Option<(Arc<InFlight>, usize)> {
+        let mut least: Option<(usize, usize)> = None;
+        let mut connections = self.lock();
+        let mut index = 0;
+        connections.retain(|connection| {
+            // Those that take no more calls live on in their drivers and tickets.
+            let Some(load) = connection.load() else { return false };
+            if least.is_none_or(|(_, lowest)| load < lowest) {
+                least = Some((index, load));
+            }
+            index += 1;
+            true
+        });
+        least.map(|(index, load)| (Arc::clone(&connections[index]), load))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(super) fn add(&self, connection: Arc<InFlight>) {
+        self.lock().push(connection);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<InFlight>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenConnections {
+    fn drop(&mut self) {
+        for connection in self.lock().drain(..) {
+            connection.leave();
+        }
+    }
+}
