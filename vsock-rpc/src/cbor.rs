@@ -46,7 +46,7 @@ pub(crate) fn encode_request<T: Serialize>(
 }
 
 /// A Request's payload whose deadline is filled in last, when it is sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EncodedRequest {
     payload: Vec<u8>,
     deadline_at: usize,

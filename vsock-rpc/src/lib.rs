@@ -11,6 +11,8 @@ mod frame_io;
 mod gauge;
 mod goaway;
 mod method;
+#[cfg(feature = "tower")]
+pub mod middleware;
 pub mod relay;
 mod remote_error;
 mod router;

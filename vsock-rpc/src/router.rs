@@ -70,7 +70,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         F: Future<Output = Result<M::Response, RemoteError>> + Send + 'static,
     {
         let state = Arc::clone(&self.state);
-        self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body) {
+        self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body.as_slice()) {
             Ok(request) => {
                 let Call { context, max_response_len, place: _ } = call;
                 let answer = handler(Arc::clone(&state), context, request);
@@ -93,7 +93,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     {
         let state = Arc::clone(&self.state);
         let handler = Arc::new(handler);
-        self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body) {
+        self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body.as_slice()) {
             Ok(request) => {
                 let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
                 let Call { context, max_response_len, place } = call;
@@ -111,11 +111,18 @@ impl<S: Send + Sync + 'static> Router<S> {
         Arc::new(self.routes)
     }
 
-    fn route<M: Method>(mut self, serve: impl Fn(Call, &[u8]) -> Answer + Send + Sync + 'static) -> Self {
+    fn route<M: Method>(mut self, serve: impl Fn(Call, Body<'_>) -> Answer + Send + Sync + 'static) -> Self {
         const { assert!(!M::NAME.is_empty() && M::NAME.len() <= MAX_METHOD_NAME_LEN) };
         let previous = self.routes.by_name.insert(M::NAME, Box::new(serve));
         assert!(previous.is_none(), "the method {} has two handlers", M::NAME);
         self
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<S> Router<S> {
+    pub(crate) fn map_routes(self, map: impl FnOnce(Routes) -> Routes) -> Self {
+        Self { routes: map(self.routes), ..self }
     }
 }
 
@@ -132,16 +139,41 @@ pub(crate) struct Routes {
 }
 
 /// Takes a request's body; whatever of it the answer needs, it keeps decoded.
-type Handler = dyn Fn(Call, &[u8]) -> Answer + Send + Sync;
+pub(crate) type Handler = dyn Fn(Call, Body<'_>) -> Answer + Send + Sync;
 
 impl Routes {
     /// The name as this program spells it, and its handler.
     pub(crate) fn find(&self, name: &str) -> Option<(&'static str, &Handler)> {
         self.by_name.get_key_value(name).map(|(name, serve)| (*name, &**serve))
     }
+
+    /// The same names with other handlers.
+    #[cfg(feature = "tower")]
+    pub(crate) fn map(&self, mut handler: impl FnMut(&'static str) -> Box<Handler>) -> Self {
+        Self { by_name: self.by_name.keys().map(|name| (*name, handler(name))).collect() }
+    }
+}
+
+/// A request's body: the end of the payload in which it came.
+pub(crate) struct Body<'a> {
+    pub(crate) payload: &'a Bytes,
+    pub(crate) start: usize,
+}
+
+impl Body<'_> {
+    fn as_slice(&self) -> &[u8] {
+        &self.payload[self.start..]
+    }
+
+    /// The body beyond its payload's life; nothing is copied.
+    #[cfg(feature = "tower")]
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        self.payload.slice(self.start..)
+    }
 }
 
 /// What the server tells a handler beside the request's body.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) context: CallContext,
     pub(crate) max_response_len: usize,

@@ -5,12 +5,16 @@ use std::time::Duration;
 use super::{Client, Connector};
 use crate::alarm::addable;
 use crate::codec::{DEFAULT_MAX_PAYLOAD_LEN, PAYLOAD_LEN_CEILING};
+#[cfg(feature = "tower")]
+use crate::middleware::Layers;
 
 /// Sets the limits of a [`Client`]; each has a finite default.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientBuilder {
     pub(super) connector: Connector,
+    #[cfg(feature = "tower")]
+    pub(crate) layers: Layers,
     pub(super) limits: ClientLimits,
 }
 
@@ -39,7 +43,12 @@ impl ClientBuilder {
             max_payload_len: DEFAULT_MAX_PAYLOAD_LEN,
             stall_timeout: Duration::from_secs(10),
         };
-        Self { connector, limits }
+        Self {
+            connector,
+            #[cfg(feature = "tower")]
+            layers: Layers::default(),
+            limits,
+        }
     }
 
     /// How long to wait after a failed connection: at least `min`, doubled up to `max`, less up to a half at random.

@@ -32,6 +32,15 @@ pub enum CallError {
         /// Why the connection ended.
         reason: Arc<str>,
     },
+    /// A layer around the client failed, with an error of its own.
+    #[error("a layer around the client failed ({}): {error}", sent_text(*.sent))]
+    Layer {
+        /// Whether the request may have been handed to a connection.
+        sent: bool,
+        /// What the layer said.
+        #[source]
+        error: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The response is not what the method returns.
     #[error("malformed response: {0}")]
     MalformedResponse(CborError),
@@ -62,7 +71,7 @@ impl CallError {
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::DeadlineExceeded { sent } | Self::Disconnected { sent, .. } => *sent,
+            Self::DeadlineExceeded { sent } | Self::Disconnected { sent, .. } | Self::Layer { sent, .. } => *sent,
             Self::MalformedResponse(_) => true,
             Self::MalformedRequest(_) | Self::Unreachable { .. } => false,
             Self::Remote(error) => error.may_have_run(),

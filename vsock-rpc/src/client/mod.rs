@@ -26,6 +26,8 @@ use self::in_flight::Ticket;
 use crate::alarm::addable;
 use crate::cbor::{self, EncodedRequest};
 use crate::method::{MAX_METHOD_NAME_LEN, Method};
+#[cfg(feature = "tower")]
+use crate::middleware::{ClientService, OutgoingCall};
 
 /// Calls the methods of one server.
 ///
@@ -37,6 +39,8 @@ use crate::method::{MAX_METHOD_NAME_LEN, Method};
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    #[cfg(feature = "tower")]
+    layered: Option<ClientService>,
 }
 
 struct Inner {
@@ -68,9 +72,17 @@ impl Client {
         let max_len = self.inner.dialer.limits().max_payload_len;
         let encoded = cbor::encode_request(M::NAME, request, max_len);
         let inner = Arc::clone(&self.inner);
+        #[cfg(feature = "tower")]
+        let layered = self.layered.clone();
         async move {
             let request = encoded.map_err(CallError::MalformedRequest)?;
-            let payload = inner.exchange(request, timeout).await?;
+            let deadline = Instant::now() + addable(timeout);
+            #[cfg(feature = "tower")]
+            if let Some(layered) = layered {
+                let payload = layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?;
+                return cbor::decode(&payload).map_err(CallError::MalformedResponse);
+            }
+            let payload = inner.exchange(request, deadline).await?;
             cbor::decode(&payload).map_err(CallError::MalformedResponse)
         }
     }
@@ -78,7 +90,18 @@ impl Client {
     fn new(builder: ClientBuilder) -> Self {
         let in_flight = Arc::new(Semaphore::new(builder.limits.max_in_flight));
         let dialer = Arc::new(Dialer::new(builder.connector, builder.limits));
-        Self { inner: Arc::new(Inner { dialer, in_flight, growth: Mutex::default() }) }
+        let inner = Arc::new(Inner { dialer, in_flight, growth: Mutex::default() });
+        Self {
+            #[cfg(feature = "tower")]
+            layered: builder.layers.around(|| {
+                let inner = Arc::clone(&inner);
+                ClientService::new(move |request, deadline| {
+                    let inner = Arc::clone(&inner);
+                    async move { inner.exchange(request, deadline).await }
+                })
+            }),
+            inner,
+        }
     }
 }
 
@@ -89,8 +112,7 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
-    async fn exchange(&self, request: EncodedRequest, timeout: Duration) -> Result<Bytes, CallError> {
-        let deadline = Instant::now() + addable(timeout);
+    async fn exchange(&self, request: EncodedRequest, deadline: Instant) -> Result<Bytes, CallError> {
         let begun = timeout_at(deadline, self.begin(request, deadline)).await;
         let ticket = begun.map_err(|_elapsed| CallError::DeadlineExceeded { sent: false })??;
         // On timeout the ticket is dropped, which cancels the call.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use crate::gauge::Place;
 use crate::goaway;
 use crate::method::{CallContext, ConnectionFacts};
 use crate::remote_error::{RemoteError, code};
-use crate::router::Call;
+use crate::router::{Body, Call};
 use crate::transport::Peer;
 
 pub(super) struct Connection<T> {
@@ -234,7 +235,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn serve(
         &mut self,
         request_id: u64,
-        payload: &[u8],
+        payload: &Bytes,
         cx: &mut Context<'_>,
     ) -> Result<Option<Answered>, RemoteError> {
         let place = self.admit()?;
@@ -251,7 +252,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let max_response_len = self.facts.max_payload_len();
         let context = CallContext { deadline, method, connection: Arc::clone(&self.facts), request_id };
         let call = Call { context, max_response_len, place: Arc::clone(&place) };
-        Ok(self.in_flight.start(request_id, deadline, place, || serve(call, parts.body), cx))
+        let body = Body { payload, start: payload.len() - parts.body.len() };
+        Ok(self.in_flight.start(request_id, deadline, place, || serve(call, body), cx))
     }
 
     /// A place among the requests at work and the answers that wait to be written.
