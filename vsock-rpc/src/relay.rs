@@ -41,7 +41,7 @@ use self::carry::{Carried, carry};
 use crate::accepting::Accepting;
 use crate::alarm::addable;
 use crate::gauge::Gauge;
-use crate::transport::{Addr, Backlog, Listener, Stream};
+use crate::transport::{Addr, Backlog, Listener, Resolver, Stream};
 
 /// The targets that relays may be set up for. An empty list allows none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,7 @@ impl FromIterator<Addr> for Allowlist {
 pub struct Relay {
     allowlist: Allowlist,
     limits: Limits,
+    resolver: Resolver,
     target: Addr,
 }
 
@@ -96,7 +97,7 @@ impl Relay {
             idle_timeout: Duration::from_secs(300),
             max_connections: 1024,
         };
-        Self { allowlist, limits, target }
+        Self { allowlist, limits, resolver: Resolver::system(), target }
     }
 
     /// How long connecting to the target may take, name resolution included. Default 10 s.
@@ -123,6 +124,12 @@ impl Relay {
         self
     }
 
+    /// How the target's name is resolved, which is done for each connection. Default: as the operating system does.
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Carries every connection of `listener` to the target.
     ///
     /// # Errors
@@ -136,7 +143,8 @@ impl Relay {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
         let local_addr = listener.local_addr().cloned();
-        let shared = Arc::new(Shared { limits: self.limits, target: self.target, totals: Totals::default() });
+        let Self { limits, resolver, target, .. } = self;
+        let shared = Arc::new(Shared { limits, resolver, target, totals: Totals::default() });
         let accepting = Accepting::spawn(|shutdown| accept_loop(Arc::clone(&shared), listener, shutdown));
         Ok(RelayHandle { local_addr, shared, accepting })
     }
@@ -205,6 +213,7 @@ impl RelayHandle {
 #[derive(Debug)]
 struct Shared {
     limits: Limits,
+    resolver: Resolver,
     target: Addr,
     totals: Totals,
 }
@@ -276,7 +285,8 @@ fn admit(shared: &Arc<Shared>, stream: Stream, connections: &mut JoinSet<()>) {
 
 async fn relay_one(shared: &Shared, client: Stream) {
     let limits = &shared.limits;
-    let Ok(Ok(target)) = timeout(limits.connect_timeout, shared.target.connect()).await else {
+    let connecting = shared.target.connect_with(&shared.resolver);
+    let Ok(Ok(target)) = timeout(limits.connect_timeout, connecting).await else {
         return count(&shared.totals.unreachable);
     };
     match carry(client, target, limits.idle_timeout, &shared.totals.carried).await {

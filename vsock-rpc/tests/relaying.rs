@@ -3,15 +3,20 @@
 
 mod common;
 
+use std::future::pending;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
+use futures_util::future::try_join_all;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use vsock_rpc::relay::{Allowlist, Relay, RelayHandle};
-use vsock_rpc::transport::MemoryConnector;
-use vsock_rpc::{Addr, Client, Listener, Server, Stream};
+use vsock_rpc::transport::{MemoryConnector, Resolver};
+use vsock_rpc::{Addr, Client, HostPort, Listener, Server, Stream};
 
 /// A relay in memory before a TCP listener that the test serves.
 async fn rig(configure: impl FnOnce(Relay) -> Relay) -> (TcpListener, MemoryConnector, RelayHandle) {
@@ -65,6 +70,202 @@ async fn an_end_of_stream_passes_and_the_other_direction_goes_on() {
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, b"answer");
     relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_target_may_end_its_direction_first() {
+    let (target, connector, relay) = rig(|relay| relay).await;
+    let (mut client, mut server) = connect(&target, &connector).await;
+    server.write_all(b"greeting").await.unwrap();
+    server.shutdown().await.unwrap();
+    let mut greeting = Vec::new();
+    client.read_to_end(&mut greeting).await.unwrap();
+    assert_eq!(greeting, b"greeting");
+    for _ in 0..3 {
+        client.write_all(b"still here").await.unwrap();
+        let mut received = [0; 10];
+        server.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"still here");
+    }
+    client.shutdown().await.unwrap();
+    assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+    let counters = relay.shutdown().await;
+    assert_eq!((counters.bytes_from_target, counters.bytes_to_target), (8, 30));
+    assert_eq!((counters.failed, counters.timed_out), (0, 0));
+}
+
+#[tokio::test]
+async fn carries_from_tcp_to_a_local_socket_and_from_there_to_tcp() {
+    // A unix socket stands for vsock, which these machines cannot loop back.
+    let dir = tempfile::tempdir().unwrap();
+    let tcp: Addr = "tcp:127.0.0.1:0".parse().unwrap();
+    let tcp6: Addr = "tcp:[::1]:0".parse().unwrap();
+    let unix = Addr::unix(dir.path().join("vsock"));
+    for (outside, inside) in [(&tcp, &unix), (&unix, &tcp), (&tcp6, &unix), (&unix, &tcp6)] {
+        let Ok(mut target) = Listener::bind(inside).await else {
+            assert_eq!(inside, &tcp6, "only IPv6 may be missing");
+            continue;
+        };
+        let addr = target.local_addr().unwrap().clone();
+        let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr]));
+        let other = Addr::unix(dir.path().join("other"));
+        let listen = if outside.as_unix().is_some() { &other } else { outside };
+        let Ok(listener) = Listener::bind(listen).await else {
+            assert_eq!(listen, &tcp6, "only IPv6 may be missing");
+            continue;
+        };
+        let relay = relay.serve(listener).unwrap();
+        let mut client = relay.local_addr().unwrap().connect().await.unwrap();
+        let mut server = target.accept().await.unwrap();
+        client.write_all(b"in").await.unwrap();
+        server.write_all(b"out").await.unwrap();
+        let (mut at_server, mut at_client) = ([0; 2], [0; 3]);
+        server.read_exact(&mut at_server).await.unwrap();
+        client.read_exact(&mut at_client).await.unwrap();
+        assert_eq!((&at_server, &at_client), (b"in", b"out"));
+        drop((client, server));
+        relay.shutdown().await;
+    }
+}
+
+/// Two listeners on one port of two loopback addresses.
+async fn two_hosts() -> [TcpListener; 2] {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = first.local_addr().unwrap().port();
+        // Somebody else's connection may have the port on the other address.
+        if let Ok(second) = TcpListener::bind(("127.0.0.2", port)).await {
+            return [first, second];
+        }
+    }
+}
+
+/// A relay to `kms.test`, whose addresses the test changes as DNS would.
+fn rig_by_name(port: u16, zone: &Arc<Mutex<Vec<IpAddr>>>) -> (MemoryConnector, RelayHandle) {
+    let zone = Arc::clone(zone);
+    let resolver = Resolver::new(move |host| {
+        assert_eq!(host, "kms.test");
+        let found = zone.lock().unwrap().clone();
+        async move { Ok(found) }
+    });
+    let addr = Addr::Tcp(HostPort::new("kms.test", port).unwrap());
+    let (listener, connector) = Listener::memory(64 * 1024);
+    let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).resolver(resolver).serve(listener).unwrap();
+    (connector, relay)
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_anew_for_each_connection() {
+    let hosts = two_hosts().await;
+    let zone = Arc::new(Mutex::new(Vec::new()));
+    let (connector, relay) = rig_by_name(hosts[0].local_addr().unwrap().port(), &zone);
+    for round in 0..4_u8 {
+        let host = &hosts[usize::from(round % 2)];
+        *zone.lock().unwrap() = vec![host.local_addr().unwrap().ip()];
+        let (mut client, mut server) = connect(host, &connector).await;
+        client.write_all(&[round]).await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), round);
+    }
+    zone.lock().unwrap().clear();
+    let mut nowhere = connector.connect().await.unwrap();
+    assert_eq!(nowhere.read(&mut [0]).await.unwrap(), 0);
+    let counters = relay.shutdown().await;
+    assert_eq!((counters.accepted, counters.unreachable), (5, 1));
+}
+
+#[tokio::test]
+async fn the_addresses_of_a_name_are_tried_in_turn() {
+    let [first, second] = two_hosts().await;
+    let port = first.local_addr().unwrap().port();
+    let zone = Arc::new(Mutex::new(vec![first.local_addr().unwrap().ip(), second.local_addr().unwrap().ip()]));
+    drop(first);
+    let (connector, relay) = rig_by_name(port, &zone);
+    let (mut client, mut server) = connect(&second, &connector).await;
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(server.read_u8().await.unwrap(), b'x');
+    drop((client, server));
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_resolver_is_waited_for_no_longer_than_for_connecting_and_never_asked_for_an_address() {
+    let slow = || Resolver::new(|_| pending());
+    let name = Addr::Tcp(HostPort::new("kms.test", 443).unwrap());
+    let (listener, connector) = Listener::memory(1024);
+    let relay = Relay::new(name.clone(), Allowlist::from_iter([name]))
+        .resolver(slow())
+        .connect_timeout(Duration::from_millis(20))
+        .serve(listener)
+        .unwrap();
+    let mut client = connector.connect().await.unwrap();
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(relay.shutdown().await.unreachable, 1);
+
+    let (target, connector, relay) = rig(|relay| relay.resolver(slow())).await;
+    assert!(target.local_addr().unwrap().ip() == Ipv4Addr::LOCALHOST);
+    drop(connect(&target, &connector).await);
+    assert_eq!(relay.shutdown().await.unreachable, 0);
+}
+
+/// The open files that this process may have, once it asked for as many as it may.
+fn open_file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[tokio::test]
+async fn a_thousand_connections_are_carried_at_once_by_one_thread() {
+    const CONNECTIONS: usize = 1000;
+    // Four descriptors each: both ends of both sockets are this process's.
+    let limit = open_file_limit();
+    if limit < 4 * CONNECTIONS as u64 + 100 {
+        eprintln!("not shown: 1,000 connections need 4,100 open files, and the limit is {limit}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let listen = Addr::unix(dir.path().join("vsock"));
+    let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = Addr::from(target.local_addr().unwrap());
+    let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).max_connections(CONNECTIONS);
+    let relay = relay.serve(Listener::bind(&listen).await.unwrap()).unwrap();
+
+    let echo = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = target.accept().await.unwrap();
+            tokio::spawn(async move {
+                let (mut read, mut write) = stream.split();
+                tokio::io::copy(&mut read, &mut write).await.unwrap();
+                write.shutdown().await.unwrap();
+            });
+        }
+    });
+    let exchange = |mut stream: Stream, number: usize| async move {
+        let sent = number.to_be_bytes().repeat(500);
+        stream.write_all(&sent).await?;
+        let mut received = vec![0; sent.len()];
+        stream.read_exact(&mut received).await?;
+        assert!(received == sent, "another connection's bytes");
+        io::Result::Ok(stream)
+    };
+    let open = (0..CONNECTIONS).map(|number| {
+        let listen = listen.clone();
+        async move { exchange(listen.connect().await?, number).await }
+    });
+    let streams = try_join_all(open).await.unwrap();
+    let counters = relay.counters();
+    assert_eq!((counters.active, counters.refused), (1000, 0));
+
+    // None more, and each of them still carries.
+    let mut refused = listen.connect().await.unwrap();
+    assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
+    let again = streams.into_iter().enumerate().map(|(number, stream)| exchange(stream, number + 7));
+    drop(try_join_all(again).await.unwrap());
+    let counters = relay.shutdown().await;
+    assert_eq!((counters.accepted, counters.refused, counters.failed), (1001, 1, 0));
+    assert_eq!((counters.bytes_to_target, counters.bytes_from_target), (8_000_000, 8_000_000));
+    echo.abort();
 }
 
 #[tokio::test]
@@ -130,6 +331,41 @@ async fn a_silent_connection_is_closed() {
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(relay.shutdown().await.timed_out, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_in_one_direction_is_no_silence_and_a_half_closed_connection_may_be_silent_no_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let addr = Addr::unix(dir.path().join("s"));
+    let mut target = Listener::bind(&addr).await.unwrap();
+    let (listener, connector) = Listener::memory(1024);
+    let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).idle_timeout(10 * SECOND);
+    let relay = relay.serve(listener).unwrap();
+    let mut client = connector.connect().await.unwrap();
+    let mut server = target.accept().await.unwrap();
+    for _ in 0..5 {
+        tokio::time::advance(6 * SECOND).await;
+        server.write_all(b"x").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'x');
+    }
+    client.shutdown().await.unwrap();
+    assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+    tokio::time::advance(11 * SECOND).await;
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    let counters = relay.shutdown().await;
+    assert_eq!((counters.timed_out, counters.bytes_from_target), (1, 5));
+}
+
+#[tokio::test]
+async fn a_reset_is_passed_on_as_an_end_and_counted_as_a_failure() {
+    let (target, connector, relay) = rig(|relay| relay).await;
+    let (mut client, mut server) = connect(&target, &connector).await;
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(server.read_u8().await.unwrap(), b'x');
+    server.set_zero_linger().unwrap();
+    drop(server);
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(relay.shutdown().await.failed, 1);
 }
 
 #[tokio::test]

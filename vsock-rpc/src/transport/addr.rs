@@ -32,7 +32,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Addr {
     /// A TCP port of a host.
     Tcp(HostPort),
-    /// A unix stream socket.
+    /// A unix stream socket. A path that is not UTF-8 has no text form.
     Unix(PathBuf),
     /// An `AF_VSOCK` stream socket.
     Vsock {
@@ -102,7 +102,8 @@ impl<'de> Deserialize<'de> for Addr {
 
 /// A host, by name or IP address, and a port.
 ///
-/// Names are kept as text and resolved on each connection, so that a long-lived relay follows DNS.
+/// Names are kept as text and resolved on each connection, so that a long-lived relay follows DNS. IP addresses are kept
+/// in their one canonical spelling, so that equal ones are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
     host: String,
@@ -115,11 +116,10 @@ impl HostPort {
     /// # Errors
     /// [`ParseAddrError::InvalidHost`] if it is neither.
     pub fn new(host: &str, port: u16) -> Result<Self, ParseAddrError> {
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
-        if is_address || is_dns_name(host) {
-            Ok(Self { host: host.to_owned(), port })
-        } else {
-            Err(ParseAddrError::InvalidHost)
+        match host.parse::<std::net::IpAddr>() {
+            Ok(address) => Ok(Self { host: address.to_string(), port }),
+            Err(_) if is_dns_name(host) => Ok(Self { host: host.to_owned(), port }),
+            Err(_) => Err(ParseAddrError::InvalidHost),
         }
     }
 
@@ -221,7 +221,10 @@ fn is_dns_name(name: &str) -> bool {
             && !label.starts_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    name.len() <= 253 && name.split('.').all(label_ok)
+    // Resolvers take `127.1` and `0x7f000001` for addresses, which would then be spelled in more ways than one.
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+    name.len() <= 253 && name.split('.').all(label_ok) && !is_number
 }
 
 /// `sockaddr_un` has 108 bytes, one of them for the terminating NUL.
@@ -272,10 +275,36 @@ mod tests {
             ("tcp:a..b:80", InvalidHost),
             ("tcp:a b:80", InvalidHost),
             ("tcp:-a:80", InvalidHost),
+            ("tcp:127.1:80", InvalidHost),
+            ("tcp:2130706433:80", InvalidHost),
+            ("tcp:0x7f000001:80", InvalidHost),
+            ("tcp:127.0.0.01:80", InvalidHost),
+            ("tcp:kms.example.:443", InvalidHost),
+            ("tcp:[fe80::1%eth0]:80", InvalidHost),
         ] {
             assert_eq!(text.parse::<Addr>(), Err(expected), "{text:?}");
         }
         assert_eq!(format!("unix:/{}", "a".repeat(107)).parse::<Addr>(), Err(InvalidPath));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_has_one_spelling() {
+        let canonical: Addr = "tcp:[2001:db8::1]:443".parse().unwrap();
+        for text in ["tcp:[2001:DB8:0:0:0:0:0:1]:443", "tcp:[2001:0db8::0001]:443"] {
+            let addr: Addr = text.parse().unwrap();
+            assert_eq!(addr, canonical);
+            assert_eq!(addr.to_string(), "tcp:[2001:db8::1]:443");
+        }
+        let Addr::Tcp(target) = canonical else { panic!("a TCP address") };
+        assert_eq!((target.host(), target.port()), ("2001:db8::1", 443));
+    }
+
+    #[test]
+    fn the_parent_s_context_id_is_what_the_text_says() {
+        for cid in [0, 1, 2, 3, 16, u32::MAX - 1] {
+            assert_eq!(format!("vsock:{cid}:8000").parse::<Addr>(), Ok(Addr::Vsock { cid, port: 8000 }));
+        }
+        assert_eq!("vsock:4294967295:1".parse::<Addr>(), "vsock:any:1".parse());
     }
 
     fn any_addr() -> impl Strategy<Value = Addr> {
@@ -288,7 +317,7 @@ mod tests {
                 }
                 addr.into()
             }),
-            ("[a-z0-9][a-z0-9-]{0,20}(\\.[a-z][a-z0-9]{0,10}){0,3}", any::<u16>())
+            ("([a-z0-9][a-z0-9-]{0,20}\\.){0,3}[a-z][a-z0-9-]{0,10}", any::<u16>())
                 .prop_map(|(host, port)| Addr::Tcp(HostPort::new(&host, port).unwrap())),
         ]
     }
@@ -302,8 +331,12 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in "\\PC*") {
-            let _ = text.parse::<Addr>();
+        fn whatever_is_parsed_survives_its_text_form_too(
+            text in "\\PC*|(tcp|unix|vsock):(any|[0-9a-fA-Fx:.\\[\\]-]{0,20}|\\PC{0,20}):?[0-9]{0,11}",
+        ) {
+            if let Ok(addr) = text.parse::<Addr>() {
+                prop_assert_eq!(addr.to_string().parse(), Ok(addr));
+            }
         }
     }
 }

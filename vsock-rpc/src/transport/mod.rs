@@ -5,6 +5,7 @@ mod backlog;
 mod identity;
 mod listener;
 mod memory;
+mod resolver;
 mod stream;
 mod unix;
 
@@ -18,6 +19,7 @@ pub(crate) use self::backlog::Backlog;
 pub use self::identity::{ParseIdentityError, PeerIdentity};
 pub use self::listener::Listener;
 pub use self::memory::MemoryConnector;
+pub use self::resolver::Resolver;
 pub use self::stream::{Peer, PeerAddr, Stream};
 
 impl Addr {
@@ -29,16 +31,34 @@ impl Addr {
     /// # Errors
     /// What the operating system reports; [`io::ErrorKind::Unsupported`] for vsock without the feature `vsock`.
     pub async fn connect(&self) -> io::Result<Stream> {
+        self.connect_with(&Resolver::system()).await
+    }
+
+    /// The same, with names resolved by `resolver`.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect), and the resolver's.
+    pub async fn connect_with(&self, resolver: &Resolver) -> io::Result<Stream> {
         match self {
-            Self::Tcp(target) => {
-                let stream = TcpStream::connect((target.host(), target.port())).await?;
-                stream.set_nodelay(true)?;
-                Ok(stream.into())
-            }
+            Self::Tcp(target) => connect_tcp(target, resolver).await,
             Self::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
             Self::Vsock { cid, port } => connect_vsock(*cid, *port).await,
         }
     }
+}
+
+async fn connect_tcp(target: &HostPort, resolver: &Resolver) -> io::Result<Stream> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in resolver.resolve(target.host()).await? {
+        match TcpStream::connect((address, target.port())).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream.into());
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 #[cfg(feature = "vsock")]
