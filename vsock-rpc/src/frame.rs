@@ -23,12 +23,19 @@
 //! | 6 | Pong | server | the Ping's | none |
 //! | 7 | GoAway | either | the last request that was or will be served | CBOR array of reason (text) and message (text), at most 1 KiB |
 //!
-//! - The version is 1 and the flags are 0. A GoAway keeps this layout in every version, so that a peer of another
-//!   version can read why it was turned away.
+//! - The version is 1 and the flags are 0.
 //! - Each Request is answered by exactly one Response or Error, also after a Cancel, in any order.
 //! - A deadline is how long the caller still waits, not a time: the two clocks need not agree.
-//! - After a GoAway its sender serves nothing with a higher id; what it had accepted is still answered.
+//! - After a GoAway its sender serves nothing with a higher id; what it had accepted is still answered. A client makes
+//!   no request after its own GoAway; if it does, the request is ignored.
 //! - Whoever breaks these rules is sent a GoAway that says which, and the stream is closed.
+//!
+//! # Versions
+//! Nothing is agreed on before the first frame, which would cost a round trip: each frame says its version, and a client
+//! begins with the newest that it speaks. A server that does not speak it looks at nothing else, answers with a GoAway for
+//! the reason `unsupported_version`, and closes; nothing of that frame has run. A GoAway keeps this layout in every
+//! version, and its header has the version of its sender, so that a client which speaks that one too can begin again with
+//! it.
 
 use std::io;
 
@@ -288,7 +295,9 @@ mod tests {
 
     #[test]
     fn reads_a_goaway_of_another_version() {
-        let header = parse("00 00 00 10 02 07 00 00 00 00 00 00 00 00 00 00").unwrap();
-        assert_eq!(header.kind, FrameKind::GoAway);
+        for version in ["00", "02", "ff"] {
+            let header = parse(&format!("00 00 00 10 {version} 07 00 00 00 00 00 00 00 00 00 00")).unwrap();
+            assert_eq!(header.kind, FrameKind::GoAway);
+        }
     }
 }

@@ -225,6 +225,38 @@ proptest! {
     }
 
     #[test]
+    fn limits_changed_between_any_reads_hold_from_the_next_header_on(
+        frames in prop::collection::vec(any_frame(), 1..8),
+        reads in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..700), 0..12),
+    ) {
+        let bytes = encode(&frames);
+        let mut reads: Vec<_> = reads.iter().map(|(cut, limit)| (cut.index(bytes.len()), *limit)).collect();
+        reads.sort_unstable();
+        // The limit in force when a byte arrives: that of the read which brings it.
+        let limit_at = |at: usize| reads.iter().rev().find(|(start, _)| *start <= at).map_or(MAX, |(_, limit)| *limit);
+
+        let mut codec = FrameCodec::new(MAX);
+        let (mut buffer, mut decoded, mut start) = (BytesMut::new(), Vec::new(), 0);
+        for (end, next_limit) in reads.iter().copied().chain([(bytes.len(), MAX)]) {
+            buffer.extend_from_slice(&bytes[start..end]);
+            start = end;
+            while let Ok(Some(frame)) = codec.decode(&mut buffer) {
+                decoded.push(frame);
+            }
+            codec.set_max_payload_len(next_limit);
+        }
+
+        let mut at = 0;
+        let fits = |frame: &&Frame| {
+            let limit = limit_at(at + FrameHeader::LEN - 1);
+            at += FrameHeader::LEN + frame.payload.len();
+            frame.payload.len() <= limit || !matches!(frame.kind, FrameKind::Request | FrameKind::Response)
+        };
+        let expected: Vec<Frame> = frames.iter().take_while(fits).cloned().collect();
+        prop_assert_eq!(decoded, expected);
+    }
+
+    #[test]
     fn what_decodes_encodes_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0_u8..9) {
         // Random headers are hardly ever valid: make the fixed fields so.
         let mut input = bytes.clone();
