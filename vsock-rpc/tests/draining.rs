@@ -73,6 +73,28 @@ async fn peers_that_neither_read_nor_close_cannot_hold_a_shutdown_up() {
 }
 
 #[tokio::test]
+async fn a_stream_that_was_accepted_elsewhere_drains_too() {
+    let state = Arc::new(State::default());
+    let server = Server::builder(router(&state)).build();
+    let (near, far) = tokio::io::duplex(1024);
+    let (shutdown, told) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let peer = vsock_rpc::Peer::new(vsock_rpc::PeerAddr::Memory);
+        server.serve_stream_until(far, peer, async { told.await.unwrap() }).await;
+    });
+    let mut peer = RawPeer::new(near.into());
+    peer.send(&request_bytes(1, "gated", 7)).await;
+    state.wait_for_gated(1).await;
+    shutdown.send(()).unwrap();
+    assert_eq!(peer.receive_error(FrameKind::GoAway).await.1.code(), "shutting_down");
+    state.gate.add_permits(1);
+    assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 1, vec![7]));
+    assert_eq!(peer.receive().await, None);
+    drop(peer);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
 async fn dropping_the_handle_shuts_down_too() {
     let dir = tempfile::tempdir().unwrap();
     let addr = Addr::unix(dir.path().join("s"));

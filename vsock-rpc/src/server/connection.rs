@@ -12,7 +12,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::core::ServerCore;
 use super::in_flight::{Answered, InFlight, Outcome, deadline_exceeded};
@@ -78,12 +77,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Serves until the connection ends; from the moment that `shutdown` is cancelled, drains.
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+    /// Serves until the connection ends; from the moment that `shutdown` is over, drains.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             biased;
             () = poll_fn(|cx| self.poll(cx)) => return,
-            () = shutdown.cancelled() => self.go_away(goaway::SHUTTING_DOWN, "the server is shutting down"),
+            () = shutdown => self.go_away(goaway::SHUTTING_DOWN, "the server is shutting down"),
         }
         let drain_timeout = self.core.limits.drain_timeout;
         // Dropping what is left after that ends its handlers.

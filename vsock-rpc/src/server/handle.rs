@@ -77,7 +77,7 @@ fn admit(server: &Server, stream: Stream, shutdown: &CancellationToken, connecti
     let peer = stream.peer().clone();
     let connection = server.connection(stream, peer);
     let Some(place) = server.core.admit_connection() else { return connection.refuse() };
-    let serving = connection.run(shutdown.clone());
+    let serving = connection.run(shutdown.clone().cancelled_owned());
     connections.spawn(async move {
         let _place = place;
         serving.await;

@@ -8,10 +8,10 @@ mod in_flight;
 mod unwritten;
 
 use std::fmt;
+use std::future::{Future, pending};
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
 pub use self::builder::ServerBuilder;
 use self::connection::Connection;
@@ -57,11 +57,12 @@ impl Server {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.serve_stream_until(stream, peer, CancellationToken::new()).await;
+        self.serve_stream_until(stream, peer, pending()).await;
     }
 
-    /// The same; from the moment that `shutdown` is cancelled, the connection is drained.
-    pub(crate) async fn serve_stream_until<T>(&self, stream: T, peer: Peer, shutdown: CancellationToken)
+    /// The same, with a graceful end: when `shutdown` completes, the peer is told to go away, and what is in flight is
+    /// answered within the drain timeout.
+    pub async fn serve_stream_until<T>(&self, stream: T, peer: Peer, shutdown: impl Future<Output = ()>)
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {

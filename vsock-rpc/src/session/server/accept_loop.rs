@@ -56,7 +56,7 @@ impl SessionServer {
         match opened {
             Ok(session) => {
                 let peer = peer.with_identity(session.peer_identity());
-                server.serve_stream_until(session, peer, shutdown).await;
+                server.serve_stream_until(session, peer, shutdown.cancelled_owned()).await;
             }
             Err(error) => self.report(&peer, &error),
         }
