@@ -98,6 +98,11 @@ impl InFlight {
         matches!(table.phase, Phase::Open).then(|| table.calls.len())
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().calls.is_empty()
+    }
+
     pub(super) fn was_useful(&self) -> bool {
         self.lock().was_useful
     }

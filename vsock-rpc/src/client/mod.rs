@@ -7,6 +7,8 @@ mod driver;
 mod error;
 mod in_flight;
 mod open;
+#[cfg(test)]
+mod races;
 
 use std::fmt;
 use std::future::Future;
