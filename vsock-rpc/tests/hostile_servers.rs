@@ -163,6 +163,18 @@ async fn a_server_that_never_answers_a_cancelled_call_loses_the_connection() {
 }
 
 #[tokio::test]
+async fn an_answer_to_a_request_that_is_still_being_written_is_none() {
+    // The pipe takes 64 bytes: part of the request.
+    let (mut listener, connector) = Listener::memory(64);
+    let client = Client::builder(connector).build();
+    let call = tokio::spawn(client.call::<Echo>(&Blob::of(100), LONG));
+    let mut peer = RawPeer::new(listener.accept().await.unwrap());
+    peer.send_frame(FrameKind::Response, 1, vec![0x40]).await;
+    let error = call.await.unwrap().unwrap_err();
+    assert!(disconnected(&error).1.contains("not made"), "{error}");
+}
+
+#[tokio::test]
 async fn a_goaway_disowns_later_requests_and_earlier_ones_are_still_answered() {
     let (mut peers, connector) = scripted_server();
     let client = Client::builder(connector).build();

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -52,8 +53,8 @@ enum Phase {
 
 struct Call {
     state: CallState,
-    /// Where the request begins in the stream of all bytes.
-    offset: u64,
+    /// Where the request begins in the stream of all bytes, and where it ends.
+    written_at: Range<u64>,
     /// The call's share of the client's bound. An abandoned call keeps it until the server has answered, or else a
     /// caller that cancels could have the server work on any number.
     permit: Option<OwnedSemaphorePermit>,
@@ -83,10 +84,10 @@ impl InFlight {
             return Err(permit);
         }
         table.last_id += 1;
-        let (request_id, offset) = (table.last_id, table.queued);
-        let state = CallState::Waiting(None);
-        table.calls.insert(request_id, Call { state, offset, permit: Some(permit) });
+        let (request_id, start) = (table.last_id, table.queued);
         let driver = table.queue(FrameKind::Request, request_id, request.payload());
+        let (state, written_at) = (CallState::Waiting(None), start..table.queued);
+        table.calls.insert(request_id, Call { state, written_at, permit: Some(permit) });
         drop(table);
         wake(driver);
         Ok(Ticket { in_flight: Arc::clone(self), request_id, is_done: false })
@@ -141,7 +142,7 @@ impl InFlight {
     pub(super) fn reply(&self, request_id: u64, reply: Reply, written: u64) -> Result<Option<Waker>, Violation> {
         let mut table = self.lock();
         let call = table.calls.get_mut(&request_id).ok_or(Violation::UnknownRequest)?;
-        if call.offset >= written {
+        if call.written_at.end > written {
             return Err(Violation::UnknownRequest); // It is still on its way out.
         }
         let waker = match &mut call.state {
@@ -180,7 +181,7 @@ impl InFlight {
             Phase::Leaving { reason } => reason,
             Phase::Open => reason,
         };
-        let wakers = table.lose(|_, offset| Some(offset < written), &reason);
+        let wakers = table.lose(|_, start| Some(start < written), &reason);
         table.outgoing = BytesMut::new();
         table.driver = None;
         drop(table);
@@ -250,7 +251,7 @@ impl Table {
     fn lose(&mut self, was_sent: impl Fn(u64, u64) -> Option<bool>, reason: &Arc<str>) -> Vec<Waker> {
         let mut wakers = Vec::new();
         self.calls.retain(|id, call| {
-            let Some(sent) = was_sent(*id, call.offset) else { return true };
+            let Some(sent) = was_sent(*id, call.written_at.start) else { return true };
             match &mut call.state {
                 CallState::Abandoned { .. } => return false,
                 CallState::Replied(_) => {}
