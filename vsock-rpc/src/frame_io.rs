@@ -59,6 +59,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         if self.output.is_empty() {
             std::mem::swap(&mut self.output, frames);
         } else {
+            make_room(&mut self.output, frames.len());
             self.output.extend_from_slice(frames);
         }
         frames.clear();
@@ -107,6 +108,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         let mut scratch = [MaybeUninit::uninit(); READ_LEN];
         let mut buf = ReadBuf::uninit(&mut scratch);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        make_room(&mut self.input, buf.filled().len());
         self.input.extend_from_slice(buf.filled());
         Poll::Ready(Ok(buf.filled().len()))
     }
@@ -178,9 +180,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 pub(crate) fn put_frame(output: &mut BytesMut, kind: FrameKind, request_id: u64, payload: &[u8]) {
     let payload_len = u32::try_from(payload.len()).expect("payloads are bounded far below 4 GiB");
     let header = FrameHeader { kind, payload_len, request_id };
-    output.reserve(FrameHeader::LEN + payload.len());
+    make_room(output, FrameHeader::LEN + payload.len());
     output.extend_from_slice(&header.to_bytes());
     output.extend_from_slice(payload);
+}
+
+/// Makes room for so many bytes more, in a buffer that then has at most twice what it holds or needs.
+///
+/// Left to itself, a `BytesMut` doubles what it held when it was fullest, with all that was taken from its front since.
+fn make_room(buffer: &mut BytesMut, additional: usize) {
+    if buffer.capacity() - buffer.len() >= additional || buffer.try_reclaim(additional) {
+        return;
+    }
+    let mut grown = BytesMut::with_capacity((buffer.len() + additional).max(2 * buffer.len()));
+    grown.extend_from_slice(buffer);
+    *buffer = grown;
 }
 
 const READ_LEN: usize = 16 * 1024;
