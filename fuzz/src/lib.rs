@@ -6,6 +6,7 @@ mod neighbour;
 mod policy;
 mod reading;
 mod reply;
+pub mod rpc;
 mod template;
 
 pub use self::cms::{CmsReading, read_cms, write_cms};

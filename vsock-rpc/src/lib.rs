@@ -13,6 +13,7 @@ mod goaway;
 mod method;
 #[cfg(feature = "tower")]
 pub mod middleware;
+mod planted;
 pub mod relay;
 mod remote_error;
 mod router;

@@ -17,6 +17,7 @@ use super::CallError;
 use crate::cbor::EncodedRequest;
 use crate::frame::FrameKind;
 use crate::frame_io::put_frame;
+use crate::planted;
 
 pub(super) type Reply = Result<Bytes, CallError>;
 
@@ -141,6 +142,7 @@ impl InFlight {
     /// For the driver: a reply came. `written` is how many bytes had been written by then.
     pub(super) fn reply(&self, request_id: u64, reply: Reply, written: u64) -> Result<Option<Waker>, Violation> {
         let mut table = self.lock();
+        let request_id = if planted::SHORT_ID { request_id & 3 } else { request_id };
         let call = table.calls.get_mut(&request_id).ok_or(Violation::UnknownRequest)?;
         if call.written_at.end > written {
             return Err(Violation::UnknownRequest); // It is still on its way out.
@@ -168,7 +170,8 @@ impl InFlight {
         if let Phase::Open | Phase::Leaving { .. } = table.phase {
             table.phase = Phase::Leaving { reason: Arc::clone(reason) };
         }
-        let wakers = table.lose(|id, _| (id > last_id).then_some(false), reason);
+        let is_disowned = |id| id > last_id || id == last_id && planted::DISOWNS_LAST;
+        let wakers = table.lose(|id, _| is_disowned(id).then_some(false), reason);
         drop(table);
         wakers.into_iter().for_each(Waker::wake);
     }

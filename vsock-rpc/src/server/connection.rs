@@ -23,6 +23,7 @@ use crate::frame_io::FrameIo;
 use crate::gauge::Place;
 use crate::goaway;
 use crate::method::{CallContext, ConnectionFacts};
+use crate::planted;
 use crate::remote_error::{RemoteError, code};
 use crate::router::{Body, Call};
 use crate::transport::Peer;
@@ -215,7 +216,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     fn on_request(&mut self, frame: &Frame, cx: &mut Context<'_>) {
         let request_id = frame.request_id;
-        if request_id <= self.last_id {
+        if request_id < self.last_id || request_id == self.last_id && !planted::DUPLICATE_ID {
             return self.abort(goaway::PROTOCOL_ERROR, "request ids must rise".to_owned());
         }
         if let Phase::Draining = self.phase {
@@ -257,7 +258,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// A place among the requests at work and the answers that wait to be written.
     fn admit(&self) -> Result<Arc<Place>, RemoteError> {
-        if self.in_flight.len() + self.unwritten.len() >= self.core.limits.max_in_flight {
+        let max_in_flight = self.core.limits.max_in_flight + usize::from(planted::ONE_TOO_MANY);
+        if self.in_flight.len() + self.unwritten.len() >= max_in_flight {
             return Err(overloaded("this connection has too many requests in flight"));
         }
         let place = self.core.admit_request();
