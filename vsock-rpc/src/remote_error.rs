@@ -53,7 +53,7 @@ impl RemoteError {
     }
 
     /// Whether the handler may have started: `false` only for the codes with which the server refuses a request
-    /// before any handler sees it.
+    /// before any handler sees it. A handler or a layer that answers with one of them says that nothing was done.
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         ![code::MALFORMED_REQUEST, code::OVERLOADED, code::UNKNOWN_METHOD].contains(&self.code())
@@ -68,7 +68,8 @@ impl fmt::Display for RemoteError {
 
 impl std::error::Error for RemoteError {}
 
-/// The codes that the server itself answers with. Handlers should choose others.
+/// The codes that the server itself answers with. Handlers should choose others, unless they mean just this: whoever
+/// gets [`MALFORMED_REQUEST`], [`OVERLOADED`] or [`UNKNOWN_METHOD`] may repeat the call blindly.
 pub mod code {
     /// The caller cancelled the request.
     pub const CANCELLED: &str = "cancelled";
