@@ -69,7 +69,8 @@ impl fmt::Display for RemoteError {
 impl std::error::Error for RemoteError {}
 
 /// The codes that the server itself answers with. Handlers should choose others, unless they mean just this: whoever
-/// gets [`MALFORMED_REQUEST`], [`OVERLOADED`] or [`UNKNOWN_METHOD`] may repeat the call blindly.
+/// gets [`MALFORMED_REQUEST`](code::MALFORMED_REQUEST), [`OVERLOADED`](code::OVERLOADED) or
+/// [`UNKNOWN_METHOD`](code::UNKNOWN_METHOD) may repeat the call blindly.
 pub mod code {
     /// The caller cancelled the request.
     pub const CANCELLED: &str = "cancelled";
