@@ -14,7 +14,6 @@ mod error;
 mod json_object;
 mod key_arn;
 mod key_id;
-mod opening;
 mod plaintext;
 mod planted;
 mod pool;
