@@ -47,6 +47,15 @@ enum Host {
     Elsewhere { _process: ServerProcess },
 }
 
+/// How often the client uses a recipient before it takes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipients {
+    /// As often as its pool does by default.
+    Usual,
+    /// As often as it may, so that none is made meanwhile.
+    Lasting,
+}
+
 /// On which threads the runtime runs its tasks, blocking ones apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
@@ -61,31 +70,41 @@ impl World {
     ///
     /// # Errors
     /// If the simulator or a call fails.
-    pub fn here(threads: Threads) -> Result<Self, Failure> {
+    pub fn here(threads: Threads, recipients: Recipients) -> Result<Self, Failure> {
         let runtime = runtime(threads)?;
         let parts = Parts::new()?;
         let servers = runtime.block_on(Servers::start(&parts.order))?;
         let offer = servers.offer().clone();
-        Self::enter(runtime, parts, &offer, Host::Here { _servers: Box::new(servers) })
+        Self::enter(runtime, parts, &offer, recipients, Host::Here { _servers: Box::new(servers) })
     }
 
     /// With the servers in another process.
     ///
     /// # Errors
     /// If the process, the simulator or a call fails.
-    pub fn elsewhere(threads: Threads) -> Result<Self, Failure> {
+    pub fn elsewhere(threads: Threads, recipients: Recipients) -> Result<Self, Failure> {
         let parts = Parts::new()?;
         let (process, offer) = ServerProcess::start(&parts.order)?;
-        Self::enter(runtime(threads)?, parts, &offer, Host::Elsewhere { _process: process })
+        Self::enter(runtime(threads)?, parts, &offer, recipients, Host::Elsewhere { _process: process })
     }
 
-    fn enter(runtime: Runtime, parts: Parts, offer: &Offer, host: Host) -> Result<Self, Failure> {
+    fn enter(
+        runtime: Runtime,
+        parts: Parts,
+        offer: &Offer,
+        recipients: Recipients,
+        host: Host,
+    ) -> Result<Self, Failure> {
         let Parts { nsm, clock, order, request_len } = parts;
         let key: KeyArn = offer.key.parse()?;
         let tls_roots = TlsRoots::from_der([&*offer.kms_root])?;
         let enclave = Enclave { nsm, clock, key, transport: Arc::new(TcpTransport::new(offer.kms)), tls_roots };
-        let client =
-            enclave.client(RecipientPool::builder(Arc::clone(&enclave.nsm), enclave.clock.clone()).build()?)?;
+        let pool = RecipientPool::builder(Arc::clone(&enclave.nsm), enclave.clock.clone());
+        let pool = match recipients {
+            Recipients::Usual => pool,
+            Recipients::Lasting => pool.max_uses(65_536),
+        };
+        let client = enclave.client(pool.build()?)?;
         runtime.block_on(client.warm())?;
         let made = runtime.block_on(client.generate_data_key(GenerateDataKeyRequest::new(&enclave.key)))?;
         let bare = runtime.block_on(BareClient::connect(offer, request_len, order.reply_len))?;

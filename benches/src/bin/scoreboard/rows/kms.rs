@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use benches::enveloped::Enveloped;
-use benches::kms::{Threads, World};
+use benches::kms::{Recipients, Threads, World};
 use benches::peers::enveloped::RustCrypto;
 
 use crate::row::{Bar, Contest, Contestant, Failure, Limit, Peer, Row, Unit};
@@ -11,11 +11,17 @@ use crate::row::{Bar, Contest, Contestant, Failure, Limit, Peer, Row, Unit};
 pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row { name: "kms-open", setup: open },
-        Row { name: "kms-decrypt-warm", setup: || warm(World::here(Threads::Own)?) },
-        Row { name: "kms-client-warm", setup: || warm(World::elsewhere(Threads::Own)?) },
+        Row { name: "kms-decrypt-warm", setup: || warm(World::here(Threads::Own, Recipients::Usual)?) },
+        Row { name: "kms-client-warm", setup: || warm(World::elsewhere(Threads::Own, Recipients::Usual)?) },
         Row { name: "kms-decrypt-cold", setup: cold },
-        Row { name: "kms-decrypt-concurrent", setup: || concurrent(World::here(Threads::Two)?, Unit::WallTime) },
-        Row { name: "kms-client-concurrent", setup: || concurrent(World::elsewhere(Threads::Two)?, Unit::ProcessTime) },
+        Row {
+            name: "kms-decrypt-concurrent",
+            setup: || concurrent(World::here(Threads::Two, Recipients::Lasting)?, Unit::WallTime),
+        },
+        Row {
+            name: "kms-client-concurrent",
+            setup: || concurrent(World::elsewhere(Threads::Two, Recipients::Lasting)?, Unit::ProcessTime),
+        },
         Row { name: "kms-memory", setup: memory },
     ]
 }
@@ -66,7 +72,7 @@ fn warm(world: World) -> Result<Contest, Failure> {
 
 /// A client's first call, with neither recipient nor connection.
 fn cold() -> Result<Contest, Failure> {
-    let world = Rc::new(World::here(Threads::Own)?);
+    let world = Rc::new(World::here(Threads::Own, Recipients::Usual)?);
     Ok(Contest {
         unit: Unit::ProcessTime,
         ours: contestant(&world, World::decrypt_cold),
@@ -99,7 +105,7 @@ fn concurrent(world: World, unit: Unit) -> Result<Contest, Failure> {
 
 /// What is left of each call after it: nothing.
 fn memory() -> Result<Contest, Failure> {
-    let world = Rc::new(World::here(Threads::Own)?);
+    let world = Rc::new(World::here(Threads::Own, Recipients::Usual)?);
     Ok(Contest {
         unit: Unit::Growth,
         ours: contestant(&world, World::decrypt),
