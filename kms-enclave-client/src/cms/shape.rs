@@ -27,6 +27,10 @@ impl Element<'_> {
     fn to_der(&self) -> Vec<u8> {
         definite(self.tag, &[&self.content])
     }
+
+    fn append_to(&self, der: &mut Vec<u8>) {
+        append_definite(der, self.tag, &[&self.content]);
+    }
 }
 
 /// Reads one element and gives what follows it.
@@ -74,14 +78,20 @@ fn indefinite(tag: u8, mut content: &[u8], depth: usize) -> Option<(Element<'_>,
 /// tag too, and in CMS nothing else has a context-specific tag around OCTET STRINGs alone.
 fn constructed(tag: u8, children: &[Element<'_>]) -> Option<Element<'static>> {
     let are_pieces = children.iter().all(|child| child.tag == OCTET_STRING);
-    let (tag, content) = match tag {
+    let len: usize = children.iter().map(|child| MAX_HEADER_LEN + child.content.len()).sum();
+    let mut whole = Vec::with_capacity(len);
+    let tag = match tag {
         CONSTRUCTED_OCTET_STRING if !are_pieces => return None,
         CONSTRUCTED_OCTET_STRING | CONSTRUCTED_CONTEXT_0 if are_pieces => {
-            (tag & !CONSTRUCTED, children.iter().flat_map(|child| &*child.content).copied().collect())
+            children.iter().for_each(|child| whole.extend_from_slice(&child.content));
+            tag & !CONSTRUCTED
         }
-        _ => (tag, children.iter().flat_map(Element::to_der).collect()),
+        _ => {
+            children.iter().for_each(|child| child.append_to(&mut whole));
+            tag
+        }
     };
-    Some(Element { tag, content: Cow::Owned(content) })
+    Some(Element { tag, content: Cow::Owned(whole) })
 }
 
 /// The long form may have leading zeros, up to four octets.
@@ -99,16 +109,23 @@ fn definite_len(first: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
 
 /// An element with a definite length in its shortest form.
 pub(super) fn definite(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let len: usize = parts.iter().map(|part| part.len()).sum();
-    let mut bytes = Vec::with_capacity(4 + len);
-    bytes.push(tag);
-    match u16::try_from(len).expect("at most 8 KiB are parsed, and less is made").to_be_bytes() {
-        [0, len] if len < 0x80 => bytes.push(len),
-        [0, len] => bytes.extend([0x81, len]),
-        [high, low] => bytes.extend([0x82, high, low]),
+    let mut der = Vec::with_capacity(MAX_HEADER_LEN + total_len(parts));
+    append_definite(&mut der, tag, parts);
+    der
+}
+
+fn append_definite(der: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
+    der.push(tag);
+    match u16::try_from(total_len(parts)).expect("at most 8 KiB are parsed, and less is made").to_be_bytes() {
+        [0, len] if len < 0x80 => der.push(len),
+        [0, len] => der.extend([0x81, len]),
+        [high, low] => der.extend([0x82, high, low]),
     }
-    parts.iter().for_each(|part| bytes.extend(*part));
-    bytes
+    parts.iter().for_each(|part| der.extend_from_slice(part));
+}
+
+fn total_len(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
 }
 
 const CONSTRUCTED: u8 = 0x20;
@@ -117,6 +134,8 @@ const CONSTRUCTED_CONTEXT_0: u8 = 0xa0;
 const INDEFINITE: u8 = 0x80;
 /// The real thing nests ten deep.
 const MAX_DEPTH: usize = 12;
+/// Of what is written: a tag, and a length of at most 8 KiB.
+const MAX_HEADER_LEN: usize = 4;
 const MAX_LENGTH_OCTETS: usize = 4;
 const OCTET_STRING: u8 = 0x04;
 

@@ -40,17 +40,28 @@ impl Payload {
 fn to_json(request: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     let mut capacity = BODY_CAPACITY;
     loop {
-        let mut body = Zeroizing::new(vec![0; capacity]);
-        let mut room = body.as_mut_slice();
-        match serde_json::to_writer(&mut room, request) {
-            Ok(()) => {
-                let len = capacity - room.len();
-                body.truncate(len);
-                return Ok(body);
-            }
+        let mut body = Zeroizing::new(Vec::with_capacity(capacity));
+        match serde_json::to_writer(WithinCapacity(&mut body), request) {
+            Ok(()) => return Ok(body),
             Err(error) if error.io_error_kind() == Some(io::ErrorKind::WriteZero) => capacity *= 2,
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Writes to the end of a vector, as far as it can without growing.
+struct WithinCapacity<'a>(&'a mut Vec<u8>);
+
+impl io::Write for WithinCapacity<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.0.capacity() - self.0.len();
+        let fitting = &bytes[..bytes.len().min(room)];
+        self.0.extend_from_slice(fitting);
+        Ok(fitting.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
