@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use vsock_rpc::client::Connector;
 use vsock_rpc::frame::{Frame, FrameKind};
@@ -283,4 +284,55 @@ async fn a_runtime_that_ends_fails_the_calls_of_another() {
     other.shutdown_background();
     let error = call.await.unwrap().unwrap_err();
     assert!(disconnected(&error).1.contains("runtime"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_said_not_to_have_run_is_not_sent_afterwards() {
+    let (mut listener, connector) = Listener::memory(4 * 1024);
+    let client = Client::builder(connector).build();
+    let call = |len| tokio::spawn(client.call::<Echo>(&Blob::of(len), LONG));
+    let first = call(10);
+    let mut peer = RawPeer::new(listener.accept().await.unwrap());
+    let request = peer.receive().await.unwrap();
+    // The second fills the pipe, so that all of the third waits behind it.
+    let second = call(20_000);
+    until_idle().await;
+    let third = call(30);
+    until_idle().await;
+    peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    assert!(first.await.unwrap().unwrap_err().may_have_run());
+    assert!(second.await.unwrap().unwrap_err().may_have_run(), "part of it is on its way");
+    assert!(!third.await.unwrap().unwrap_err().may_have_run());
+    let mut rest = peer.input.to_vec();
+    peer.stream.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() < 20_000, "the second request is cut, and nothing follows it: {} bytes", rest.len());
+    assert_eq!(rest[8..16], (request.request_id + 1).to_be_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_no_call_waits_for_is_gone_whatever_is_unwritten() {
+    let (mut listener, connector) = Listener::memory(4 * 1024);
+    let client = Client::builder(connector).build();
+    let call = |len| tokio::spawn(client.call::<Echo>(&Blob::of(len), LONG));
+    let first = call(1);
+    let mut peer = RawPeer::new(listener.accept().await.unwrap());
+    let request = peer.receive().await.unwrap();
+    let unread: Vec<_> = (0..32).map(|_| call(60_000)).collect();
+    until_idle().await;
+    let response = serde_cbor::to_vec(&Blob::of(1)).unwrap();
+    peer.send_frame(FrameKind::Response, request.request_id, response).await;
+    first.await.unwrap().unwrap();
+    peer.send_frame(FrameKind::GoAway, request.request_id, error_payload("full")).await;
+    for call in unread {
+        assert!(!call.await.unwrap().unwrap_err().may_have_run());
+    }
+    // A write fails once the other end is gone; without that, only the pipe's bound would end the loop.
+    let gone = async { while peer.stream.write_all(&[0]).await.is_ok() {} };
+    tokio::time::timeout(SECOND, gone).await.expect("the client has let go of the connection");
+}
+
+/// Lets every other task of this runtime run until it waits.
+async fn until_idle() {
+    // Paused time moves on only when nothing can run.
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }

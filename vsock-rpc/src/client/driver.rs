@@ -75,8 +75,11 @@ impl Driver {
             Phase::Closing { .. } => return Ok(Poll::Pending),
             Phase::Open => {}
         }
-        if outlook.is_leaving && !outlook.is_busy && written.is_ready() {
-            let _ = self.frames.poll_shutdown(cx);
+        if outlook.is_leaving && !outlook.is_busy {
+            // What is unwritten nobody waits for: a server that does not read it must not keep it here.
+            if written.is_ready() {
+                let _ = self.frames.poll_shutdown(cx);
+            }
             return Err("the connection was closed".into());
         }
         self.read(cx)
@@ -93,7 +96,7 @@ impl Driver {
                 let dealt = self.deal();
                 self.wakers.drain(..).for_each(Waker::wake);
                 if let Err((code, message)) = dealt {
-                    self.abort(code, message);
+                    self.abort(code, message)?;
                 }
                 Ok(Poll::Ready(()))
             }
@@ -136,11 +139,17 @@ impl Driver {
     }
 
     /// The server broke a rule: say so, then end. The calls end now; nothing it says is trusted any more.
-    fn abort(&mut self, code: &'static str, message: String) {
+    ///
+    /// With requests unwritten it ends without a word: their callers are told that nothing was sent, so nothing may be.
+    fn abort(&mut self, code: &'static str, message: String) -> Result<(), Arc<str>> {
         let why: Arc<str> = format!("{code}: {message}").into();
         self.in_flight.close(Arc::clone(&why), self.frames.written());
+        if self.frames.queued() > 0 {
+            return Err(why);
+        }
         self.frames.queue(FrameKind::GoAway, 0, &goaway::payload(code, message));
         self.phase = Phase::Closing { reason: why, until: Instant::now() + self.limits.stall_timeout };
+        Ok(())
     }
 
     /// Looks at the timeouts.

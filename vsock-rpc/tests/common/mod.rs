@@ -190,7 +190,7 @@ impl Rig {
 pub(crate) struct RawPeer {
     pub(crate) stream: Stream,
     codec: FrameCodec,
-    input: BytesMut,
+    pub(crate) input: BytesMut,
 }
 
 impl RawPeer {
