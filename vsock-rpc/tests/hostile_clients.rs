@@ -224,6 +224,33 @@ async fn a_peer_that_reads_nothing_is_cut_off_and_others_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_handlers_of_a_peer_that_reads_nothing_end_at_their_deadlines() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    let mut requests = request_bytes(1, "stuck", ());
+    for id in 2..=6 {
+        requests.extend_from_slice(&frame_bytes(FrameKind::Request, id, request_payload("grow", 60_000, 60_000)));
+    }
+    peer.send(&requests).await;
+    rig.state.stuck_began.notified().await;
+    let began = Instant::now();
+    rig.state.stuck_dropped.notified().await;
+    assert_eq!(began.elapsed().as_secs(), 1, "the deadline in the request, not the end of the connection");
+    // Every answer is still there for the peer.
+    let mut responses = Vec::new();
+    for _ in 1..=6 {
+        let frame = peer.receive().await.unwrap();
+        if frame.kind == FrameKind::Response {
+            responses.push(frame.request_id);
+        } else {
+            let error: RemoteError = serde_cbor::from_slice(&frame.payload).unwrap();
+            assert_eq!((frame.request_id, error.code()), (1, code::DEADLINE_EXCEEDED));
+        }
+    }
+    assert_eq!(responses, [2, 3, 4, 5, 6]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_reads_a_trickle_is_cut_off_too() {
     use tokio::io::AsyncReadExt;
     let rig = Rig::with(|server| server.write_timeout(5 * SECOND));

@@ -1,7 +1,7 @@
 //! [`Connection`]: one peer's requests, from bytes to answers, on one task.
 //!
-//! Each turn writes what waits, collects answers, then reads. Answers that the peer does not take hold up the
-//! other two: a slow reader stops being read from, and is closed when it takes too little for too long.
+//! Each turn writes what waits, lets the handlers go on, then reads. A slow reader stops being read from, and is closed
+//! when it takes too little for too long; its handlers go on, and their deadlines hold.
 
 use std::future::poll_fn;
 use std::io;
@@ -147,11 +147,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         written
     }
 
-    /// Queues finished answers while the peer takes them.
+    /// Lets the handlers go on, and queues their answers while the peer takes them.
     fn collect_answers(&mut self, cx: &mut Context<'_>) {
+        self.in_flight.poll(cx);
         let mut any = false;
         while self.frames.queued() < MAX_QUEUED {
-            let Some(answered) = self.in_flight.poll_answer(cx) else { break };
+            let Some(answered) = self.in_flight.take_answer() else { break };
             self.answer(answered);
             any = true;
         }
@@ -356,7 +357,7 @@ fn overloaded(message: &'static str) -> RemoteError {
     RemoteError::new(code::OVERLOADED, message)
 }
 
-/// Above this many bytes unwritten, no further answer is collected and nothing is read. One answer may exceed it.
+/// Above this many bytes unwritten, no further answer is encoded and nothing is read. One answer may exceed it.
 const MAX_QUEUED: usize = 64 * 1024;
 const FRAMES_PER_TURN: usize = 64;
 const TURNS_PER_POLL: usize = 16;

@@ -1,6 +1,6 @@
 //! [`InFlight`]: the handlers at work for one connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -27,22 +27,23 @@ pub(super) struct Answered {
     pub(super) place: Arc<Place>,
 }
 
-/// Handlers that did not answer at once.
+/// Handlers that did not answer at once, and their answers until the peer takes them.
 #[derive(Default)]
 pub(super) struct InFlight {
     running: FuturesUnordered<Running>,
     abort_handles: HashMap<u64, AbortHandle>,
+    answered: VecDeque<Answered>,
 }
 
 type Running = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 impl InFlight {
     pub(super) fn len(&self) -> usize {
-        self.running.len()
+        self.running.len() + self.answered.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+        self.len() == 0
     }
 
     /// Lets a handler begin; if it answers at once, that is the return value and nothing was allocated for it.
@@ -70,15 +71,18 @@ impl InFlight {
         Some(Answered { request_id, outcome, place })
     }
 
-    /// The next answer of a handler.
-    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
-        match self.running.poll_next_unpin(cx) {
-            Poll::Ready(Some(answered)) => {
-                self.abort_handles.remove(&answered.request_id);
-                Some(answered)
-            }
-            Poll::Ready(None) | Poll::Pending => None,
+    /// Lets the handlers go on. They do whether or not the peer takes answers: one that holds a lock, or whose deadline
+    /// has passed, must not stand still because a peer reads slowly.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(answered)) = self.running.poll_next_unpin(cx) {
+            self.abort_handles.remove(&answered.request_id);
+            self.answered.push_back(answered);
         }
+    }
+
+    /// The next answer, in the order in which they came.
+    pub(super) fn take_answer(&mut self) -> Option<Answered> {
+        self.answered.pop_front()
     }
 
     /// Stops the handler of a request, if it is still at work; it then answers [`code::CANCELLED`].
@@ -88,10 +92,11 @@ impl InFlight {
         }
     }
 
-    /// Drops all handlers.
+    /// Drops all handlers, and the answers that nobody has taken.
     pub(super) fn clear(&mut self) {
         self.running.clear();
         self.abort_handles.clear();
+        self.answered.clear();
     }
 
     fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<Place>, answer: Answer) {
