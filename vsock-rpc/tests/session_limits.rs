@@ -108,6 +108,36 @@ async fn a_client_that_does_not_take_its_evidence_is_given_up_in_time() {
     assert!(matches!(accepting.await.unwrap(), Err(SessionError::TimedOut { .. })));
 }
 
+#[tokio::test(start_paused = true)]
+async fn evidence_is_not_waited_for_when_its_client_has_left() {
+    let rig = SessionRig::new();
+    rig.enclave.set(Behaviour::Hangs);
+    let began = Instant::now();
+    for speaks in [false, true] {
+        let mut tls = shaken(&rig).await;
+        tls.write_all(&hello(1, [1; 32])).await.unwrap();
+        tls.flush().await.unwrap();
+        while rig.enclave.asked() <= usize::from(speaks) {
+            tokio::task::yield_now().await;
+        }
+        if speaks {
+            tls.write_all(b"x").await.unwrap();
+            tls.flush().await.unwrap();
+        } else {
+            drop(tls);
+        }
+        let failure = rig.failures.next().await;
+        let is_expected = match failure {
+            SessionError::Closed => !speaks,
+            SessionError::MalformedHello => speaks,
+            _ => false,
+        };
+        assert!(is_expected, "{failure:?}");
+    }
+    assert_eq!(rig.sessions.counters().opening, 0);
+    assert!(began.elapsed() < SECOND, "long before evidence or opening time out");
+}
+
 /// Plays a server with a stream that was accepted.
 fn played<F>(play: impl FnOnce(Stream) -> F + Send + 'static) -> MemoryConnector
 where

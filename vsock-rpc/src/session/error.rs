@@ -77,7 +77,7 @@ pub enum SessionError {
     /// The server's answer to the hello has no form that is known.
     #[error("the server's answer to the hello is malformed")]
     MalformedAnswer,
-    /// The client's hello has no form that is known.
+    /// The client's hello has no form that is known, or more follows it before its answer.
     #[error("the client's hello is malformed")]
     MalformedHello,
     /// The peer shows no key.

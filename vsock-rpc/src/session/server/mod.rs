@@ -191,7 +191,12 @@ impl Inner {
         }
         let nonce = binding::nonce_of(tls.get_ref().1, &hello.nonce)?;
         place.set_ours(true);
-        let answer = self.answer(&key, hello.wants, &nonce).await;
+        let answer = tokio::select! {
+            biased;
+            answer = self.answer(&key, hello.wants, &nonce) => answer,
+            // Evidence costs the NSM's time and this place: neither is for a peer that has left.
+            interrupted = interruption(&mut tls) => return Err(interrupted),
+        };
         place.set_ours(false);
         match answer {
             Ok(answer) => send(&mut tls, &answer).await?,
@@ -229,6 +234,15 @@ fn encode(answer: impl FnOnce(u16) -> Answer, evidence: &[u8]) -> Result<Vec<u8>
     let len = evidence.len();
     let announced = u16::try_from(len).map_err(|_| SessionError::EvidenceTooLong { len })?;
     Ok([&answer(announced).to_bytes()[..], evidence].concat())
+}
+
+/// Waits until the client, whose turn it is not, leaves or says something.
+async fn interruption(tls: &mut ServerTls) -> SessionError {
+    match tls.read(&mut [0]).await {
+        Ok(0) => SessionError::Closed,
+        Ok(_) => SessionError::MalformedHello,
+        Err(error) => error.into(),
+    }
 }
 
 async fn send(tls: &mut ServerTls, bytes: &[u8]) -> Result<(), SessionError> {
