@@ -34,8 +34,7 @@
 //! Nothing is agreed on before the first frame, which would cost a round trip: each frame says its version, and a client
 //! begins with the newest that it speaks. A server that does not speak it looks at nothing else, answers with a GoAway for
 //! the reason `unsupported_version`, and closes; nothing of that frame has run. A GoAway keeps this layout in every
-//! version, and its header has the version of its sender, so that a client which speaks that one too can begin again with
-//! it.
+//! version, so that a client of any version can read why.
 
 use std::io;
 

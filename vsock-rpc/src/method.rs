@@ -48,7 +48,7 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// When the caller stops waiting. The server drops the handler then.
+    /// When the caller stops waiting, or the server's `max_deadline` ends if that is earlier. The server drops the handler then.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline

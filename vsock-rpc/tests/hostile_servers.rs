@@ -233,7 +233,7 @@ async fn connecting_has_a_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pause_grows_until_a_connection_is_of_use() {
+async fn the_pause_grows_while_no_connection_is_of_use() {
     let attempts = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&attempts);
     // Accepts, and closes without a word: being connected is no success.
@@ -252,6 +252,43 @@ async fn the_pause_grows_until_a_connection_is_of_use() {
     assert!((7..=9).contains(&attempts), "{attempts}");
     let error = client.call::<Add>(&(1, 2), Duration::from_millis(10)).await.unwrap_err();
     assert!(matches!(&error, CallError::Unreachable { retry_after, .. } if *retry_after > SECOND), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_of_use_ends_the_pauses_and_begins_them_anew() {
+    const USEFUL: usize = 4;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let connector = Connector::new("a server that answers on one connection", move || {
+        let attempt = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let (near, far) = tokio::io::duplex(1024);
+            if attempt == USEFUL {
+                tokio::spawn(async move {
+                    let mut peer = RawPeer::new(far.into());
+                    let request = peer.receive().await.unwrap();
+                    peer.send_frame(FrameKind::Response, request.request_id, vec![3]).await;
+                });
+            }
+            Ok(near)
+        }
+    });
+    let client = Client::builder(connector).backoff(SECOND, 60 * SECOND).build();
+    let call = || client.call::<Add>(&(1, 2), 200 * SECOND);
+    for _ in 0..USEFUL {
+        call().await.unwrap_err();
+    }
+    let began = Instant::now();
+    assert_eq!(call().await.unwrap(), 3);
+    assert!(began.elapsed() >= 4 * SECOND, "the fourth pause is 8 s, less up to a half: {:?}", began.elapsed());
+    // The connection has ended since: the next attempt comes at once, and the one after it waits the shortest time.
+    until_idle().await;
+    let began = Instant::now();
+    call().await.unwrap_err();
+    assert!(began.elapsed() < SECOND / 2, "{:?}", began.elapsed());
+    call().await.unwrap_err();
+    assert!((SECOND / 2..2 * SECOND).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert_eq!(attempts.load(Ordering::SeqCst), USEFUL + 3);
 }
 
 #[tokio::test]

@@ -259,12 +259,21 @@ impl Policy<OutgoingCall, Bytes, CallError> for Again {
 #[tokio::test(start_paused = true)]
 async fn retries_of_others_repeat_what_did_not_run_and_nothing_else() {
     let rig = Rig::with(|server| server.max_in_flight(1));
-    let client = Client::builder(rig.connector.clone()).layer(RetryLayer::new(Again(1000))).build();
+    let log = Arc::default();
+    let client = Client::builder(rig.connector.clone())
+        .layer(LogLayer("attempt", Arc::clone(&log)))
+        .layer(RetryLayer::new(Again(1000)))
+        .build();
     let held = tokio::spawn(client.call::<Gated>(&1, LONG));
     rig.state.wait_for_gated(1).await;
+    assert_eq!(logged(&log), ["attempt: gated"]);
     // Refused as overloaded, again and again, until the gate opens.
     let retried = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
-    tokio::task::yield_now().await;
+    let mut attempts = 0;
+    while attempts < 3 {
+        attempts += logged(&log).iter().filter(|entry| *entry == "attempt: add").count();
+        tokio::task::yield_now().await;
+    }
     rig.state.gate.add_permits(1);
     assert_eq!(held.await.unwrap().unwrap(), 1);
     assert_eq!(retried.await.unwrap().unwrap(), 3);
@@ -273,6 +282,40 @@ async fn retries_of_others_repeat_what_did_not_run_and_nothing_else() {
     let error = client.call::<Add>(&(1, u32::MAX), LONG).await.unwrap_err();
     assert_eq!(error.as_remote().map(RemoteError::code), Some("overflow"));
     assert_eq!(rig.state.calls.load(Ordering::SeqCst), 2);
+}
+
+/// Repeats whatever failed, once.
+#[derive(Clone)]
+struct Blindly(bool);
+
+impl Policy<OutgoingCall, Bytes, CallError> for Blindly {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut OutgoingCall, result: &mut Result<Bytes, CallError>) -> Option<Ready<()>> {
+        (result.is_err() && std::mem::take(&mut self.0)).then(|| ready(()))
+    }
+
+    fn clone_request(&mut self, call: &OutgoingCall) -> Option<OutgoingCall> {
+        Some(call.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_may_have_done_is_not_denied_by_the_last_one() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).layer(RetryLayer::new(Blindly(true))).build();
+    let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+    let mut first = peers.recv().await.unwrap();
+    first.receive().await.unwrap();
+    drop(first);
+    let mut second = peers.recv().await.unwrap();
+    let request = second.receive().await.unwrap();
+    let refusal = serde_cbor::to_vec(&RemoteError::new(code::OVERLOADED, "says the script")).unwrap();
+    second.send_frame(vsock_rpc::frame::FrameKind::Error, request.request_id, refusal).await;
+    let error = call.await.unwrap().unwrap_err();
+    assert!(error.may_have_run(), "{error:?}");
+    let CallError::Layer { error, .. } = error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("says the script"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

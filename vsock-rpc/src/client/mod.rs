@@ -36,8 +36,9 @@ use crate::middleware::{ClientService, OutgoingCall};
 /// Clones are cheap and share one connection, made at the first call and again when it was lost. When the last
 /// clone and its last call are gone, the connection is closed. [`ClientBuilder::max_connections`] permits more.
 ///
-/// A call makes at most one attempt to connect. After failures, further attempts pause for a growing while, inside
-/// the timeouts of the calls that wait for them; only a connection that answered a call resets the pause.
+/// An attempt to connect is made for all calls that wait for it, and fails them all; a call waits for another one only if
+/// the connection ended before the call was on it. After failures, further attempts pause for a growing while, inside the
+/// timeouts of the calls that wait for them; only a connection that answered a request, be it with a refusal, ends that.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -58,7 +59,8 @@ impl Client {
         ClientBuilder::new(connector.into())
     }
 
-    /// Calls `M` and waits for the answer, for at most `timeout` in all: connecting, queueing and the handler.
+    /// Calls `M` and waits for the answer, for at most `timeout` in all, from when the future is first polled: connecting,
+    /// queueing and the handler.
     ///
     /// The request is encoded before this returns. Dropping the future cancels the call, and the server drops the
     /// handler.
@@ -80,10 +82,11 @@ impl Client {
             let request = encoded.map_err(CallError::MalformedRequest)?;
             let deadline = Instant::now() + addable(timeout);
             #[cfg(feature = "tower")]
-            if let Some(layered) = layered {
-                let payload = layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?;
-                return cbor::decode(&payload).map_err(CallError::MalformedResponse);
-            }
+            let payload = match layered {
+                Some(layered) => layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?,
+                None => inner.exchange(request, deadline).await?,
+            };
+            #[cfg(not(feature = "tower"))]
             let payload = inner.exchange(request, deadline).await?;
             cbor::decode(&payload).map_err(CallError::MalformedResponse)
         }
@@ -141,9 +144,7 @@ impl Inner {
             }
         }
     }
-}
 
-impl Inner {
     /// Makes a further connection in the background, unless that is going on.
     fn grow(&self) {
         let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);

@@ -95,6 +95,8 @@ impl ClientService {
         let sent = may_have_run.load(Ordering::Acquire);
         match result {
             Ok(Err(CallError::Layer { error, .. })) => Err(CallError::Layer { sent, error }),
+            // The error is that of a layer's last attempt; an earlier one may have run.
+            Ok(Err(error)) if sent && !error.may_have_run() => Err(CallError::Layer { sent, error: Arc::new(error) }),
             Ok(result) => result,
             Err(_elapsed) => Err(CallError::DeadlineExceeded { sent }),
         }
@@ -141,7 +143,8 @@ impl ClientBuilder {
     /// Puts `layer` around the calls; a later layer is outside of an earlier one.
     ///
     /// A layer that answers with a [`CallError`], also a boxed one, answers the caller with it; any other error becomes
-    /// [`CallError::Layer`]. The timeout of a call holds for its layers too. Clients without layers pay nothing.
+    /// [`CallError::Layer`], and so does one that says that the call did not run when an earlier attempt of a layer may
+    /// have. The timeout of a call holds for its layers too. Clients without layers pay nothing.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<ClientService> + Send + Sync + 'static,
