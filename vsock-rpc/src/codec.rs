@@ -1,6 +1,6 @@
 //! [`FrameCodec`]: frames to bytes and back, as a `tokio_util` codec.
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::frame::{Frame, FrameError, FrameHeader};
@@ -104,8 +104,7 @@ impl Encoder<Frame> for FrameCodec {
     fn encode(&mut self, frame: Frame, dst: &mut BytesMut) -> Result<(), FrameError> {
         let header = frame.header(self.max_payload_len)?;
         dst.reserve(FrameHeader::LEN + frame.payload.len());
-        dst.put_slice(&header.to_bytes());
-        dst.put_slice(&frame.payload);
+        header.put(&frame.payload, dst);
         Ok(())
     }
 }

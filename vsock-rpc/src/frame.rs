@@ -38,7 +38,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::planted;
 
@@ -91,6 +91,12 @@ impl FrameHeader {
         bytes[5] = self.kind as u8;
         bytes[8..].copy_from_slice(&self.request_id.to_be_bytes());
         bytes
+    }
+
+    /// Appends the whole frame: the header, and the payload that it announces.
+    pub(crate) fn put(&self, payload: &[u8], output: &mut BytesMut) {
+        output.extend_from_slice(&self.to_bytes());
+        output.extend_from_slice(payload);
     }
 
     fn check(&self, max_payload_len: usize) -> Result<(), FrameError> {

@@ -181,8 +181,7 @@ pub(crate) fn put_frame(output: &mut BytesMut, kind: FrameKind, request_id: u64,
     let payload_len = u32::try_from(payload.len()).expect("payloads are bounded far below 4 GiB");
     let header = FrameHeader { kind, payload_len, request_id };
     make_room(output, FrameHeader::LEN + payload.len());
-    output.extend_from_slice(&header.to_bytes());
-    output.extend_from_slice(payload);
+    header.put(payload, output);
 }
 
 /// Makes room for so many bytes more, in a buffer that then has at most twice what it holds or needs.
