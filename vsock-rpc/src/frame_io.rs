@@ -17,12 +17,14 @@ use crate::transport::MAX_WRITE_LEN;
 
 /// A byte stream with a codec, what has arrived of the next frames, and what waits to be written.
 ///
-/// Reads go through a buffer on the stack, so that an idle connection holds no memory and a busy one holds what has
-/// arrived, whatever its headers claim.
+/// Reads go through a buffer on the stack, so that a connection holds what has arrived, whatever its headers claim. A
+/// buffer that was emptied keeps at most [`IDLE_CAPACITY`].
 pub(crate) struct FrameIo<T> {
     io: T,
     codec: FrameCodec,
     input: BytesMut,
+    /// How much memory `input` has, with what was taken from its front.
+    input_allocated: usize,
     output: BytesMut,
     needs_flush: bool,
     /// Bytes written since the connection began.
@@ -40,6 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             io,
             codec: FrameCodec::new(max_payload_len),
             input: BytesMut::new(),
+            input_allocated: 0,
             output: BytesMut::new(),
             needs_flush: false,
             written: 0,
@@ -63,6 +66,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             self.output.extend_from_slice(frames);
         }
         frames.clear();
+        let_go(frames);
     }
 
     /// How many bytes wait to be written.
@@ -108,7 +112,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         let mut scratch = [MaybeUninit::uninit(); READ_LEN];
         let mut buf = ReadBuf::uninit(&mut scratch);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
-        make_room(&mut self.input, buf.filled().len());
+        if make_room(&mut self.input, buf.filled().len()) {
+            self.input_allocated = self.input.capacity();
+        }
         self.input.extend_from_slice(buf.filled());
         Poll::Ready(Ok(buf.filled().len()))
     }
@@ -126,8 +132,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         } else {
             self.partial_since.get_or_insert_with(Instant::now);
         }
-        if self.input.is_empty() && self.input.capacity() > IDLE_CAPACITY {
-            self.input = BytesMut::new();
+        // The frame may share the memory, which keeps `let_go` from seeing it.
+        if self.input.is_empty() && self.input_allocated > IDLE_CAPACITY {
+            self.discard_input();
         }
         Ok(frame)
     }
@@ -157,6 +164,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
     /// Forgets what has arrived.
     pub(crate) fn discard_input(&mut self) {
         self.input = BytesMut::new();
+        self.input_allocated = 0;
     }
 
     fn note_written(&mut self, len: usize) {
@@ -171,7 +179,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             self.blocked_since = None;
         }
         if self.output.is_empty() {
-            if self.output.capacity() > IDLE_CAPACITY { self.output = BytesMut::new() } else { self.output.clear() }
+            let_go(&mut self.output);
         }
     }
 }
@@ -184,16 +192,27 @@ pub(crate) fn put_frame(output: &mut BytesMut, kind: FrameKind, request_id: u64,
     header.put(payload, output);
 }
 
-/// Makes room for so many bytes more, in a buffer that then has at most twice what it holds or needs.
+/// Makes room for so many bytes more, in a buffer that then has at most twice what it holds or needs. Returns whether its
+/// memory is new.
 ///
 /// Left to itself, a `BytesMut` doubles what it held when it was fullest, with all that was taken from its front since.
-fn make_room(buffer: &mut BytesMut, additional: usize) {
+fn make_room(buffer: &mut BytesMut, additional: usize) -> bool {
     if buffer.capacity() - buffer.len() >= additional || buffer.try_reclaim(additional) {
-        return;
+        return false;
     }
     let mut grown = BytesMut::with_capacity((buffer.len() + additional).max(2 * buffer.len()));
     grown.extend_from_slice(buffer);
     *buffer = grown;
+    true
+}
+
+/// Frees what an emptied buffer, all of it its own, has beyond [`IDLE_CAPACITY`].
+///
+/// Its `capacity` is only what is left behind its front; reclaiming counts all of it.
+fn let_go(buffer: &mut BytesMut) {
+    if buffer.try_reclaim(IDLE_CAPACITY + 1) {
+        *buffer = BytesMut::new();
+    }
 }
 
 const READ_LEN: usize = 16 * 1024;
