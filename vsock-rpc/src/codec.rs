@@ -55,6 +55,19 @@ impl FrameCodec {
         self.header.is_some() || !buffered.is_empty()
     }
 
+    /// Whether a frame has begun of which more has to come, given what is left in the buffer.
+    pub(crate) fn lacks_rest(&self, buffered: &BytesMut) -> bool {
+        let (header, payload_len) = match (self.header, buffered.split_first_chunk::<{ FrameHeader::LEN }>()) {
+            (Some(header), _) => (header, buffered.len()),
+            (None, Some((bytes, payload))) => match FrameHeader::from_bytes(bytes, self.max_payload_len) {
+                Ok(header) => (header, payload.len()),
+                Err(_) => return false,
+            },
+            (None, None) => return !buffered.is_empty(),
+        };
+        payload_len < header.payload_len as usize
+    }
+
     fn next_frame(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         let header = match self.header {
             Some(header) => header,

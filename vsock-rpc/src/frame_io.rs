@@ -31,6 +31,8 @@ pub(crate) struct FrameIo<T> {
     written: u64,
     /// Since when part of a frame waits for its rest.
     partial_since: Option<Instant>,
+    /// Since when reading is paused before what has arrived was looked at.
+    paused_since: Option<Instant>,
     /// Since when the peer has not taken a piece of [`MAX_WRITE_LEN`].
     blocked_since: Option<Instant>,
     taken_of_piece: usize,
@@ -47,6 +49,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             needs_flush: false,
             written: 0,
             partial_since: None,
+            paused_since: None,
             blocked_since: None,
             taken_of_piece: 0,
         }
@@ -116,6 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             self.input_allocated = self.input.capacity();
         }
         self.input.extend_from_slice(buf.filled());
+        self.paused_since = None;
         Poll::Ready(Ok(buf.filled().len()))
     }
 
@@ -130,7 +134,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         if frame.is_some() || !self.codec.is_inside_frame(&self.input) {
             self.partial_since = None;
         } else {
-            self.partial_since.get_or_insert_with(Instant::now);
+            let since = self.paused_since;
+            self.partial_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
         }
         // The frame may share the memory, which keeps `let_go` from seeing it.
         if self.input.is_empty() && self.input_allocated > IDLE_CAPACITY {
@@ -144,14 +149,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         self.codec.is_inside_frame(&self.input)
     }
 
-    /// While nothing is read, a frame that stays incomplete is not the peer's fault.
+    /// Notes that nothing is read now, because the peer does not take what waits for it. That gives it no more time for the
+    /// frame that it has begun: what has arrived of it came just before.
     pub(crate) fn pause_reading(&mut self) {
-        self.partial_since = None;
+        if !self.input.is_empty() {
+            self.paused_since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// When the peer will have been too slow, in either direction.
     pub(crate) fn stalls_at(&self, frame_timeout: Duration, write_timeout: Duration) -> Option<Instant> {
-        let frame = self.partial_since.map(|since| since + frame_timeout);
+        let partial_since =
+            self.partial_since.or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input)));
+        let frame = partial_since.map(|since| since + frame_timeout);
         let write = self.blocked_since.map(|since| since + write_timeout);
         frame.into_iter().chain(write).min()
     }

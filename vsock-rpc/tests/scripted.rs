@@ -12,12 +12,12 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use common::*;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, timeout};
 use tokio_util::codec::Decoder;
 use vsock_rpc::codec::{FrameCodec, PAYLOAD_LEN_CEILING};
 use vsock_rpc::frame::{Frame, FrameKind};
-use vsock_rpc::transport::MemoryConnector;
+use vsock_rpc::transport::{MAX_WRITE_LEN, MemoryConnector};
 use vsock_rpc::{CallError, Client, Peer, PeerAddr, RemoteError, Server};
 
 /// Reads its chunks one at a time, each after a pause, then the end of the stream. Takes a few bytes a write.
@@ -61,6 +61,7 @@ impl AsyncRead for Scripted {
 
 impl AsyncWrite for Scripted {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        assert!(bytes.len() <= MAX_WRITE_LEN, "{} bytes are written at once", bytes.len());
         let taken = bytes.len().min(7);
         self.written.lock().unwrap().extend_from_slice(&bytes[..taken]);
         Poll::Ready(Ok(taken))
@@ -195,6 +196,35 @@ async fn a_client_that_says_goodbye_gets_its_answers_and_nothing_new_begins() {
         timeout(LONG, async { tokio::join!(serving, talk) }).await.expect("the connection ends");
     }
     assert_eq!(state.calls.load(Ordering::SeqCst), 0);
+}
+
+/// A frame has its time from its first byte, also while nothing is read because the peer does not take its answers.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_slow_peer_waits_for_does_not_extend_its_frame_s_time() {
+    let server = Server::builder(router(&Arc::default())).max_payload_len(1 << 20).frame_timeout(5 * SECOND).build();
+    let whole = request_bytes(2, "add", (1, 2));
+    // With a whole request before it, the partial one is seen when reading goes on, eight seconds later.
+    for (method, between, ends_within) in [("grow", &[][..], 7), ("parallel_grow", &[], 7), ("grow", &whole, 11)] {
+        for len in [3, 16, 20] {
+            let sent = [&request_bytes(1, method, 200_000), between, &request_bytes(3, "add", (1, 2))[..len]].concat();
+            let (mut near, far) = tokio::io::duplex(16 * 1024);
+            let began = Instant::now();
+            let serving = server.serve_stream(far, Peer::new(PeerAddr::Unknown));
+            let talk = async {
+                near.write_all(&sent).await.unwrap();
+                let mut piece = vec![0; 16 * 1024];
+                while near.read_exact(&mut piece).await.is_ok() {
+                    tokio::time::sleep(SECOND).await;
+                }
+            };
+            let ended = async {
+                serving.await;
+                began.elapsed()
+            };
+            let (ended, ()) = tokio::join!(ended, talk);
+            assert!((5 * SECOND..ends_within * SECOND).contains(&ended), "{method}, {len} bytes: {ended:?}");
+        }
+    }
 }
 
 #[tokio::test]
