@@ -54,40 +54,6 @@ async fn a_duplicate_request_id_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn frames_are_served_however_the_reads_cut_them() {
-    let rig = Rig::new();
-    let mut bytes = request_bytes(1, "add", (1, 2));
-    bytes.extend_from_slice(&request_bytes(2, "add", (3, 4)));
-    bytes.extend_from_slice(&frame_bytes(FrameKind::Ping, 9, vec![]));
-    for cut in [1, 4, 15, 16, 17, 30, bytes.len() - 20, bytes.len() - 1, bytes.len()] {
-        let mut peer = rig.raw().await;
-        peer.send(&bytes[..cut]).await;
-        // The server reads what there is before the rest comes.
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-        peer.send(&bytes[cut..]).await;
-        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 1, vec![3]));
-        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 2, vec![7]));
-        assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Pong, 9, vec![]));
-    }
-}
-
-#[tokio::test]
-async fn a_peer_that_leaves_anywhere_in_a_frame_harms_nobody() {
-    let rig = Rig::new();
-    let bytes = request_bytes(1, "add", (1, 2));
-    for end in 0..bytes.len() {
-        let mut peer = rig.raw().await;
-        peer.send(&bytes[..end]).await;
-        peer.stream.shutdown().await.unwrap();
-        assert_eq!(peer.receive().await, None, "cut at {end}");
-    }
-    assert_serves(&rig).await;
-    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
 async fn malformed_requests_are_answered_and_the_connection_lives_on() {
     let rig = Rig::new();
     let mut peer = rig.raw().await;
