@@ -113,6 +113,28 @@ async fn cancel_stops_the_handler_and_is_answered_once() {
     assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Pong);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_when_it_is_dropped_harms_only_its_own_call() {
+    let rig = Rig::new();
+    let mut peer = rig.raw().await;
+    peer.send(&request_bytes(1, "gated", 7)).await;
+    rig.state.wait_for_gated(1).await;
+    peer.send(&request_bytes(2, "fragile", true)).await;
+    assert_eq!(peer.receive_error(FrameKind::Error).await.1.code(), code::INTERNAL);
+    peer.send(&request_bytes(3, "fragile", false)).await;
+    peer.send_frame(FrameKind::Cancel, 3, vec![]).await;
+    assert_eq!(peer.receive_error(FrameKind::Error).await.1.code(), code::CANCELLED);
+    peer.send_frame(FrameKind::Request, 4, request_payload("fragile", 50, false)).await;
+    assert_eq!(peer.receive_error(FrameKind::Error).await.1.code(), code::DEADLINE_EXCEEDED);
+    rig.state.gate.add_permits(1);
+    assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 1, vec![7]));
+    // Nor does it keep the peer from being told which rule it broke.
+    peer.send(&request_bytes(5, "fragile", false)).await;
+    peer.send_frame(FrameKind::Pong, 1, vec![]).await;
+    peer.expect_goaway("protocol_error").await;
+    assert_serves(&rig).await;
+}
+
 #[tokio::test]
 async fn a_connection_that_ends_drops_its_handlers() {
     let rig = Rig::new();

@@ -56,8 +56,8 @@ impl InFlight {
         cx: &mut Context<'_>,
     ) -> Option<Answered> {
         let begun = catch_unwind(AssertUnwindSafe(|| {
-            let mut answer = begin();
-            let polled = answer.as_mut().poll(cx);
+            let mut answer = Guarded(Some(begin()));
+            let polled = Pin::new(&mut answer).poll(cx);
             (answer, polled)
         }));
         let outcome = match begun {
@@ -99,10 +99,10 @@ impl InFlight {
         self.answered.clear();
     }
 
-    fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<Place>, answer: Answer) {
+    fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<Place>, answer: Guarded) {
         let (handle, registration) = AbortHandle::new_pair();
         self.abort_handles.insert(request_id, handle);
-        let guarded = timeout_at(deadline, Guarded(answer));
+        let guarded = timeout_at(deadline, answer);
         self.running.push(Box::pin(async move {
             let outcome = match Abortable::new(guarded, registration).await {
                 Ok(Ok(outcome)) => outcome,
@@ -118,14 +118,24 @@ pub(super) fn deadline_exceeded() -> RemoteError {
     RemoteError::new(code::DEADLINE_EXCEEDED, "the deadline passed")
 }
 
-/// A handler whose panic is an answer.
-struct Guarded(Answer);
+/// A handler whose panic is an answer, and is nothing to the others of its connection: neither while it works, nor when
+/// it is dropped.
+struct Guarded(Option<Answer>);
 
 impl Future for Guarded {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
+        let Some(answer) = &mut self.0 else { return Poll::Ready(Err(RemoteError::internal())) };
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)))
             .unwrap_or_else(|_panic| Poll::Ready(Err(RemoteError::internal())))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let answer = self.0.take();
+        // Whoever waited for it has another answer, or is gone.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(answer)));
     }
 }

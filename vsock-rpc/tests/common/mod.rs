@@ -1,8 +1,10 @@
 //! What the tests share: a few methods, a server of them in memory, and a peer that speaks raw bytes.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -50,6 +52,7 @@ methods! {
     Add "add" (u32, u32) => u32,
     Echo "echo" Blob => Blob,
     Fail "fail" String => (),
+    Fragile "fragile" bool => (),
     Gated "gated" u64 => u64,
     Grow "grow" u32 => Blob,
     Missing "missing" () => (),
@@ -112,6 +115,28 @@ async fn stuck(state: Arc<State>, _: CallContext, (): ()) -> Result<(), RemoteEr
     std::future::pending().await
 }
 
+struct PanicOnDrop;
+
+impl Drop for PanicOnDrop {
+    fn drop(&mut self) {
+        panic!("this panic belongs to the test");
+    }
+}
+
+/// A future that panics when it is dropped, whether it is done or not.
+struct FragileWork {
+    is_done: bool,
+    _guard: PanicOnDrop,
+}
+
+impl Future for FragileWork {
+    type Output = Result<(), RemoteError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.is_done { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+}
+
 async fn gated(state: Arc<State>, _: CallContext, number: u64) -> Result<u64, RemoteError> {
     state.gated.add_permits(1);
     state.gate.acquire().await.expect("never closed").forget();
@@ -140,6 +165,7 @@ pub(crate) fn router(state: &Arc<State>) -> Router<State> {
         })
         .method::<Echo, _, _>(|_, _, blob| async move { Ok(blob) })
         .method::<Fail, _, _>(|_, _, code| async move { Err(RemoteError::new(code, "as asked")) })
+        .method::<Fragile, _, _>(|_, _, is_done| FragileWork { is_done, _guard: PanicOnDrop })
         .method::<Gated, _, _>(gated)
         .method::<Grow, _, _>(grow)
         .method::<Panic, _, _>(panicking)
