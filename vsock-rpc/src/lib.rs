@@ -20,6 +20,7 @@ mod router;
 pub mod server;
 #[cfg(feature = "session")]
 pub mod session;
+mod tasks;
 pub mod transport;
 
 pub use self::cbor::CborError;

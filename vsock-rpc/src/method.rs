@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::codec::PAYLOAD_LEN_CEILING;
+use crate::tasks::Tasks;
 use crate::transport::Peer;
 
 /// A remote procedure: its name on the wire and what goes in and out.
@@ -88,11 +89,17 @@ impl CallContext {
 pub(crate) struct ConnectionFacts {
     max_payload_len: AtomicUsize,
     peer: Peer,
+    tasks: Tasks,
 }
 
 impl ConnectionFacts {
-    pub(crate) fn new(peer: Peer, max_payload_len: usize) -> Self {
-        Self { max_payload_len: AtomicUsize::new(max_payload_len), peer }
+    pub(crate) fn new(peer: Peer, max_payload_len: usize, tasks: Tasks) -> Self {
+        Self { max_payload_len: AtomicUsize::new(max_payload_len), peer, tasks }
+    }
+
+    /// The handlers on tasks of their own.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     pub(crate) fn max_payload_len(&self) -> usize {

@@ -97,9 +97,10 @@ impl<S: Send + Sync + 'static> Router<S> {
             Ok(request) => {
                 let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
                 let Call { context, max_response_len, place } = call;
+                let alive = context.connection.tasks().alive();
                 Box::pin(on_own_task(async move {
                     // The task may outlive its cancellation, and the connection.
-                    let _place = place;
+                    let (_alive, _place) = (alive, place);
                     encode_answer::<M>(&handler(state, context, request).await?, max_response_len)
                 }))
             }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use common::*;
 use session_support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use vsock_rpc::client::Connector;
 use vsock_rpc::session::{AllowedClients, ClientKey, SessionConnector, SessionError};
 use vsock_rpc::{Addr, CallContext, Client, Listener, Method, PeerIdentity, RemoteError, Router, Server};
@@ -288,6 +289,32 @@ async fn shutting_down_answers_what_is_in_flight_and_ends_what_is_being_opened()
     }
     tokio::time::timeout(LONG, shutdown).await.expect("nothing holds it up").unwrap();
     assert_eq!(rig.sessions.counters().opening, 0);
+}
+
+/// Evidence for the cache is made to its end, whoever asked for it.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_evidence_that_is_being_made() {
+    for opens_after in [1, 100] {
+        let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.cached_evidence_age(60 * SECOND));
+        rig.enclave.set(Behaviour::Gated);
+        let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
+        let opening = tokio::spawn(async move { connector.connect().await.map(drop) });
+        rig.enclave.asked.notified().await;
+        let began = Instant::now();
+        let open = async {
+            tokio::time::sleep(opens_after * SECOND).await;
+            rig.enclave.gate.add_permits(1);
+        };
+        let shutdown = async {
+            rig.server.shutdown().await;
+            began.elapsed()
+        };
+        let (took, ()) = tokio::join!(shutdown, open);
+        assert!(matches!(opening.await.unwrap(), Err(SessionError::Closed)));
+        // Making it may take three seconds.
+        let expected = opens_after.min(3) * SECOND;
+        assert!((expected..expected + SECOND / 10).contains(&took), "{took:?}");
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,6 @@ use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
 use crate::remote_error::{RemoteError, code};
 use crate::router::{Body, Call};
-use crate::transport::Peer;
 
 pub(super) struct Connection<T> {
     core: Arc<ServerCore>,
@@ -63,11 +62,11 @@ enum Turn {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    pub(super) fn new(core: Arc<ServerCore>, io: T, peer: Peer, max_payload_len: usize) -> Self {
+    pub(super) fn new(core: Arc<ServerCore>, io: T, facts: ConnectionFacts) -> Self {
         Self {
-            frames: FrameIo::new(io, max_payload_len),
+            frames: FrameIo::new(io, facts.max_payload_len()),
             core,
-            facts: Arc::new(ConnectionFacts::new(peer, max_payload_len)),
+            facts: Arc::new(facts),
             in_flight: InFlight::default(),
             unwritten: Unwritten::default(),
             phase: Phase::Open,

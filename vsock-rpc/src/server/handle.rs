@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use crate::accepting::Accepting;
+use crate::tasks::Tasks;
 use crate::transport::{Addr, Backlog, Listener, Stream};
 
 /// A running server. Dropping the handle begins a graceful shutdown without waiting for it.
@@ -39,6 +40,9 @@ impl ServerHandle {
 
     /// Stops accepting, tells every peer to go away, answers what is in flight within the drain timeout, and
     /// returns when no task of the server is left.
+    ///
+    /// What the server cannot stop, a handler on a task of its own that computes without `await`, is waited for no
+    /// longer than the drain timeout once more.
     pub async fn shutdown(self) {
         self.accepting.shutdown().await;
     }
@@ -53,7 +57,7 @@ impl ServerHandle {
 }
 
 async fn accept_loop(server: Server, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
-    let mut connections = JoinSet::new();
+    let (mut connections, tasks) = (JoinSet::new(), Tasks::default());
     let mut backlog = Backlog::new(listener);
     let ended = loop {
         tokio::select! {
@@ -61,7 +65,7 @@ async fn accept_loop(server: Server, listener: Listener, shutdown: CancellationT
             () = shutdown.cancelled() => break Ok(()),
             Some(_) = connections.join_next() => {}
             accepted = backlog.accept() => match accepted {
-                Ok(stream) => admit(&server, stream, &shutdown, &mut connections),
+                Ok(stream) => admit(&server, stream, &shutdown, &mut connections, &tasks),
                 Err(error) => break Err(error),
             },
         }
@@ -70,12 +74,13 @@ async fn accept_loop(server: Server, listener: Listener, shutdown: CancellationT
     shutdown.cancel();
     // Each connection bounds its own drain.
     while connections.join_next().await.is_some() {}
+    server.wait_for(&tasks).await;
     ended
 }
 
-fn admit(server: &Server, stream: Stream, shutdown: &CancellationToken, connections: &mut JoinSet<()>) {
+fn admit(server: &Server, stream: Stream, shutdown: &CancellationToken, connections: &mut JoinSet<()>, tasks: &Tasks) {
     let peer = stream.peer().clone();
-    let connection = server.connection(stream, peer);
+    let connection = server.connection(stream, peer, tasks);
     let Some(place) = server.core.admit_connection() else { return connection.refuse() };
     let serving = connection.run(shutdown.clone().cancelled_owned());
     connections.spawn(async move {

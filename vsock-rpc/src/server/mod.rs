@@ -18,7 +18,9 @@ use self::connection::Connection;
 use self::core::ServerCore;
 pub use self::handle::ServerHandle;
 use crate::codec::PAYLOAD_LEN_CEILING;
+use crate::method::ConnectionFacts;
 use crate::router::Router;
+use crate::tasks::Tasks;
 use crate::transport::{Listener, Peer};
 
 /// Serves the methods of a [`Router`]. Clones share their limits.
@@ -66,7 +68,20 @@ impl Server {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let connection = self.connection(stream, peer);
+        self.serve_with_tasks(stream, peer, shutdown, &Tasks::default()).await;
+    }
+
+    /// The same; handlers on tasks of their own, which may outlive the connection, are among `tasks`.
+    pub(crate) async fn serve_with_tasks<T>(
+        &self,
+        stream: T,
+        peer: Peer,
+        shutdown: impl Future<Output = ()>,
+        tasks: &Tasks,
+    ) where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let connection = self.connection(stream, peer, tasks);
         match self.core.admit_connection() {
             Some(_place) => connection.run(shutdown).await,
             None => connection.refuse(),
@@ -78,8 +93,15 @@ impl Server {
         Self { core, max_payload_len: builder.max_payload_len }
     }
 
-    fn connection<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T, peer: Peer) -> Connection<T> {
-        Connection::new(Arc::clone(&self.core), stream, peer, self.max_payload_len)
+    /// Waits until none of `tasks` is left, but no longer than the drain timeout.
+    pub(crate) async fn wait_for(&self, tasks: &Tasks) {
+        // Nothing ends a handler that computes on.
+        let _ = tokio::time::timeout(self.core.limits.drain_timeout, tasks.ended()).await;
+    }
+
+    fn connection<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T, peer: Peer, tasks: &Tasks) -> Connection<T> {
+        let facts = ConnectionFacts::new(peer, self.max_payload_len, tasks.clone());
+        Connection::new(Arc::clone(&self.core), stream, facts)
     }
 }
 

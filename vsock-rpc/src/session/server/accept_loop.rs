@@ -8,7 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Opening, SessionServer};
 use crate::Server;
 use crate::session::SessionError;
+use crate::tasks::Tasks;
 use crate::transport::{Backlog, Listener, Peer, Stream};
+
+/// What an open session is given.
+struct Serving {
+    server: Server,
+    shutdown: CancellationToken,
+    tasks: Tasks,
+}
 
 impl SessionServer {
     pub(super) async fn accept_loop(
@@ -17,7 +25,7 @@ impl SessionServer {
         server: Server,
         shutdown: CancellationToken,
     ) -> io::Result<()> {
-        let mut sessions = JoinSet::new();
+        let (mut sessions, tasks) = (JoinSet::new(), Tasks::default());
         let mut backlog = Backlog::new(listener);
         let ended = loop {
             tokio::select! {
@@ -25,7 +33,10 @@ impl SessionServer {
                 () = shutdown.cancelled() => break Ok(()),
                 Some(_) = sessions.join_next() => {}
                 accepted = backlog.accept() => match accepted {
-                    Ok(stream) => self.begin(stream, &server, &shutdown, &mut sessions),
+                    Ok(stream) => {
+                        let serving = Serving { server: server.clone(), shutdown: shutdown.clone(), tasks: tasks.clone() };
+                        self.begin(stream, serving, &mut sessions);
+                    }
                     Err(error) => break Err(error),
                 },
             }
@@ -34,20 +45,22 @@ impl SessionServer {
         shutdown.cancel();
         // Each connection bounds its own drain.
         while sessions.join_next().await.is_some() {}
+        tokio::join!(server.wait_for(&tasks), self.inner.evidence.made());
         ended
     }
 
-    fn begin(&self, stream: Stream, server: &Server, shutdown: &CancellationToken, sessions: &mut JoinSet<()>) {
+    fn begin(&self, stream: Stream, serving: Serving, sessions: &mut JoinSet<()>) {
         let peer = stream.peer().clone();
         match self.admit() {
             Ok(place) => {
-                sessions.spawn(self.clone().run(stream, peer, place, server.clone(), shutdown.clone()));
+                sessions.spawn(self.clone().run(stream, peer, place, serving));
             }
             Err(error) => self.report(&peer, &error),
         }
     }
 
-    async fn run(self, stream: Stream, peer: Peer, place: Opening, server: Server, shutdown: CancellationToken) {
+    async fn run(self, stream: Stream, peer: Peer, place: Opening, serving: Serving) {
+        let Serving { server, shutdown, tasks } = serving;
         let opened = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
@@ -56,7 +69,7 @@ impl SessionServer {
         match opened {
             Ok(session) => {
                 let peer = peer.with_identity(session.peer_identity());
-                server.serve_stream_until(session, peer, shutdown.cancelled_owned()).await;
+                server.serve_with_tasks(session, peer, shutdown.cancelled_owned(), &tasks).await;
             }
             Err(error) => self.report(&peer, &error),
         }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::session::evidence::{BoxFuture, Evidence, EvidenceRequest};
 use crate::session::keys::ServerKey;
 use crate::session::{MAX_EVIDENCE_LEN, SessionError};
+use crate::tasks::Tasks;
 
 /// An [`Evidence`] with a deadline, a bound on its length, and a cache.
 pub(super) struct EvidenceSource {
@@ -18,6 +19,7 @@ pub(super) struct EvidenceSource {
     timeout: Duration,
     cache_age: Duration,
     cache: Mutex<Cache>,
+    making: Tasks,
 }
 
 /// Evidence that was made for one key and no session.
@@ -46,7 +48,7 @@ type Outcome = Result<Arc<[u8]>, SessionError>;
 
 impl EvidenceSource {
     pub(super) fn new(evidence: Arc<dyn Evidence>, timeout: Duration, cache_age: Duration) -> Arc<Self> {
-        Arc::new(Self { evidence, timeout, cache_age, cache: Mutex::default() })
+        Arc::new(Self { evidence, timeout, cache_age, cache: Mutex::default(), making: Tasks::default() })
     }
 
     /// Evidence for one session.
@@ -72,10 +74,20 @@ impl EvidenceSource {
         outcome.await
     }
 
+    /// Waits until none is being made for the cache, which no longer takes than any does.
+    pub(super) async fn made(&self) {
+        // Others that share this source may have begun again.
+        let _ = timeout(self.timeout, self.making.ended()).await;
+    }
+
     fn begin(self: &Arc<Self>, cache: &mut Cache, key: &Arc<ServerKey>) -> Shared<BoxFuture<'static, Outcome>> {
         cache.makings += 1;
         let number = cache.makings;
-        let task = tokio::spawn(Arc::clone(self).make_for_cache(Arc::clone(key), number));
+        let (alive, making) = (self.making.alive(), Arc::clone(self).make_for_cache(Arc::clone(key), number));
+        let task = tokio::spawn(async move {
+            let _alive = alive;
+            making.await
+        });
         let outcome =
             async move { task.await.unwrap_or_else(|ended| Err(SessionError::EvidenceSource(Arc::new(ended)))) };
         let outcome = outcome.boxed().shared();

@@ -86,7 +86,8 @@ impl SessionServer {
     /// Opens a session with everyone who connects, and lets `server` serve those that are open, until the handle is
     /// shut down or dropped.
     ///
-    /// The limits of `server` hold for open sessions alone. Shutting down ends those that are being opened at once.
+    /// The limits of `server` hold for open sessions alone. Shutting down ends those that are being opened at once,
+    /// and waits for evidence that is being made for the cache.
     ///
     /// # Panics
     /// Outside a tokio runtime.
