@@ -5,15 +5,19 @@
 mod common;
 mod session_support;
 
-use std::sync::Arc;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use common::*;
 use session_support::tls::*;
 use session_support::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
+use vsock_rpc::client::Connector;
 use vsock_rpc::session::{AllowedClients, SessionError, SessionStream};
-use vsock_rpc::transport::MemoryConnector;
+use vsock_rpc::transport::{MAX_WRITE_LEN, MemoryConnector};
 use vsock_rpc::{Client, Listener, Peer, PeerAddr, Stream};
 
 async fn assert_serves(client: &Client) {
@@ -341,6 +345,15 @@ async fn the_waiting_clients_of_a_cache_share_a_failure_and_the_next_tries_again
     assert_eq!(rig.enclave.asked(), 2);
 }
 
+/// Connects with this stream, the first time.
+fn once(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Connector {
+    let once = Mutex::new(Some(stream));
+    Connector::new("once", move || {
+        let stream = once.lock().unwrap().take();
+        async move { stream.ok_or_else(|| io::ErrorKind::NotConnected.into()) }
+    })
+}
+
 /// A session over a stream that buffers next to nothing, served until it ends.
 async fn over_narrow_stream(rig: &SessionRig) -> (SessionStream, tokio::task::JoinHandle<()>) {
     let (near, far) = tokio::io::duplex(2048);
@@ -350,12 +363,7 @@ async fn over_narrow_stream(rig: &SessionRig) -> (SessionStream, tokio::task::Jo
         let (session, peer) = sessions.accept(far, Peer::new(PeerAddr::Memory)).await.unwrap();
         server.serve_stream(session, peer).await;
     });
-    let once = std::sync::Mutex::new(Some(near));
-    let connector = vsock_rpc::client::Connector::new("once", move || {
-        let stream = once.lock().unwrap().take();
-        async move { stream.ok_or_else(|| std::io::ErrorKind::NotConnected.into()) }
-    });
-    (rig.through(connector).build().connect().await.unwrap(), serving)
+    (rig.through(once(near)).build().connect().await.unwrap(), serving)
 }
 
 /// What TLS has encrypted and the peer has not taken is not hidden from the server's timeout, were it a single answer.
@@ -384,4 +392,45 @@ async fn a_client_that_does_not_read_its_answers_is_not_worked_for() {
     // As many as are in flight at a time, and those whose answers TLS and the stream took.
     let worked = rig.state.calls.load(std::sync::atomic::Ordering::SeqCst);
     assert!((1..=64 + 16).contains(&worked), "{worked}");
+}
+
+/// A stream that is foreign to the crate, and does not take longer pieces than are promised.
+struct Narrow(tokio::io::DuplexStream);
+
+impl AsyncRead for Narrow {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Narrow {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        assert!(bytes.len() <= MAX_WRITE_LEN, "{} bytes are written at once", bytes.len());
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn records_longer_than_a_write_are_written_in_pieces() {
+    let rig = SessionRig::new();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let sessions = rig.sessions.clone();
+    let server = vsock_rpc::Server::builder(router(&rig.state)).max_payload_len(1 << 20).build();
+    let serving = tokio::spawn(async move {
+        let (session, peer) = sessions.accept(Narrow(far), Peer::new(PeerAddr::Memory)).await.unwrap();
+        server.serve_stream(session, peer).await;
+    });
+    let client = client(rig.through(once(Narrow(near))).build());
+    let blob = Blob::of(200_000);
+    assert_eq!(client.call::<Echo>(&blob, LONG).await.unwrap(), blob);
+    drop(client);
+    serving.await.unwrap();
 }

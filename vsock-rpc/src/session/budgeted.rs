@@ -1,4 +1,5 @@
-//! [`Budgeted`]: a stream of which no more is read, while a session opens, than opening one takes.
+//! [`Budgeted`]: a stream of which no more is read, while a session opens, than opening one takes, and to which no more is
+//! written at once than [`MAX_WRITE_LEN`].
 
 use std::io;
 use std::pin::Pin;
@@ -7,8 +8,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::SessionError;
+use crate::transport::MAX_WRITE_LEN;
 
-/// Counts what is read until it is told to stop, so that a peer that nobody knows yet can fill no buffer.
+/// Counts what is read until it is told to stop, so that a peer that nobody knows yet can fill no buffer; cuts what is
+/// written.
 #[derive(Debug)]
 pub(super) struct Budgeted<T> {
     io: T,
@@ -48,7 +51,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Budgeted<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Budgeted<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        // A full record of TLS is longer.
+        let piece = &buf[..buf.len().min(MAX_WRITE_LEN)];
+        Pin::new(&mut self.io).poll_write(cx, piece)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
