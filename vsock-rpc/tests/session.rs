@@ -7,6 +7,7 @@ mod session_support;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use common::*;
 use session_support::*;
@@ -153,7 +154,7 @@ async fn only_allowed_clients_get_a_session_and_evidence() {
 
 #[tokio::test(start_paused = true)]
 async fn cached_evidence_is_made_once_for_all_who_wait_and_again_when_it_is_old() {
-    let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.cached_evidence_age(10 * SECOND));
+    let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.serve_cached_evidence(10 * SECOND));
     rig.enclave.set(Behaviour::Gated);
     let connector = rig.through(rig.connector.clone()).accept_cached_evidence(20 * SECOND).build();
     let connect = || {
@@ -179,7 +180,7 @@ async fn cached_evidence_is_made_once_for_all_who_wait_and_again_when_it_is_old(
 
 #[tokio::test]
 async fn cached_evidence_is_not_served_after_a_rotation() {
-    let rig = SessionRig::new();
+    let rig = SessionRig::caching();
     let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
     for _ in 0..3 {
         connector.connect().await.unwrap();
@@ -195,7 +196,7 @@ async fn cached_evidence_is_not_served_after_a_rotation() {
 /// A session that began with the old key gets evidence for the old key, and leaves the new key's cache alone.
 #[tokio::test]
 async fn a_rotation_in_the_middle_of_an_opening_changes_nothing_for_it() {
-    let rig = SessionRig::new();
+    let rig = SessionRig::caching();
     rig.enclave.set(Behaviour::Gated);
     let old = rig.keys.identity();
     let cached = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
@@ -224,15 +225,18 @@ async fn a_rotation_in_the_middle_of_an_opening_changes_nothing_for_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_accepts_cached_evidence_takes_fresh_too() {
-    let rig =
-        SessionRig::with(AllowedClients::any(), |sessions| sessions.cached_evidence_age(std::time::Duration::ZERO));
-    let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
-    for _ in 0..2 {
-        connector.connect().await.unwrap();
+async fn a_client_that_accepts_cached_evidence_gets_fresh_from_a_server_that_was_not_told_to_cache() {
+    for rig in [
+        SessionRig::new(),
+        SessionRig::with(AllowedClients::any(), |sessions| sessions.serve_cached_evidence(Duration::ZERO)),
+    ] {
+        let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
+        for _ in 0..2 {
+            connector.connect().await.unwrap();
+        }
+        let requests = rig.enclave.requests.lock().unwrap().clone();
+        assert!(requests.len() == 2 && requests.iter().all(|(_, nonce)| nonce.is_some()), "{requests:?}");
     }
-    let requests = rig.enclave.requests.lock().unwrap().clone();
-    assert!(requests.len() == 2 && requests.iter().all(|(_, nonce)| nonce.is_some()), "{requests:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,7 +299,7 @@ async fn shutting_down_answers_what_is_in_flight_and_ends_what_is_being_opened()
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_evidence_that_is_being_made() {
     for opens_after in [1, 100] {
-        let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.cached_evidence_age(60 * SECOND));
+        let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.serve_cached_evidence(60 * SECOND));
         rig.enclave.set(Behaviour::Gated);
         let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
         let opening = tokio::spawn(async move { connector.connect().await.map(drop) });

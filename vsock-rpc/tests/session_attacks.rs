@@ -85,7 +85,7 @@ fn swap_evidence(enclave: MemoryConnector, config: ServerConfig) -> MemoryConnec
 
 #[tokio::test]
 async fn evidence_of_a_genuine_enclave_does_not_serve_another_key() {
-    let rig = SessionRig::new();
+    let rig = SessionRig::caching();
     let middle = swap_evidence(rig.connector.clone(), plain_server(Shown::own_raw()));
     let error = rig.through(middle.clone()).build().connect().await.unwrap_err();
     assert_eq!(rejection(&error), &Rejection::PublicKeyMismatch);
@@ -230,7 +230,7 @@ async fn cached_evidence_is_refused_where_fresh_was_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn stale_cached_evidence_is_refused() {
-    let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.cached_evidence_age(1000 * SECOND));
+    let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.serve_cached_evidence(1000 * SECOND));
     let connector = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
     connector.connect().await.unwrap();
     tokio::time::advance(60 * SECOND).await;

@@ -279,7 +279,7 @@ type IsNamed = fn(&SessionError) -> bool;
 
 #[tokio::test(start_paused = true)]
 async fn evidence_that_does_not_come_is_named_on_both_sides_and_asked_for_again() {
-    let rig = SessionRig::new();
+    let rig = SessionRig::caching();
     let (fresh, cached) =
         (rig.connector(), rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build());
     let cases: [(Behaviour, IsNamed); 5] = [
@@ -312,7 +312,8 @@ async fn evidence_that_does_not_come_is_named_on_both_sides_and_asked_for_again(
 
 #[tokio::test]
 async fn a_source_of_evidence_that_panics_harms_only_the_session_it_was_for() {
-    let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.max_openings(1));
+    let rig =
+        SessionRig::with(AllowedClients::any(), |sessions| sessions.max_openings(1).serve_cached_evidence(60 * SECOND));
     let open = rig.client();
     assert_serves(&open).await;
     rig.enclave.set(Behaviour::Panics);
@@ -327,7 +328,7 @@ async fn a_source_of_evidence_that_panics_harms_only_the_session_it_was_for() {
 
 #[tokio::test(start_paused = true)]
 async fn the_waiting_clients_of_a_cache_share_a_failure_and_the_next_tries_again() {
-    let rig = SessionRig::new();
+    let rig = SessionRig::caching();
     rig.enclave.set(Behaviour::Hangs);
     let cached = rig.through(rig.connector.clone()).accept_cached_evidence(60 * SECOND).build();
     let waiting: Vec<_> = (0..10)

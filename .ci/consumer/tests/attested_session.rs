@@ -70,7 +70,9 @@ async fn who_am_i(_: Arc<()>, context: CallContext, (): ()) -> Result<String, Re
 fn enclave(authority: &Authority, configuration: &[u8]) -> Result<(ServerHandle, MemoryConnector)> {
     let nsm = SimulatedNsm::builder(authority.clone()).measure(b"executable", configuration).build()?;
     let documents = Documents(AsyncNsm::builder(nsm).build());
-    let sessions = SessionServer::builder(SessionKeys::generate()?, documents, AllowedClients::any()).build();
+    let sessions = SessionServer::builder(SessionKeys::generate()?, documents, AllowedClients::any())
+        .serve_cached_evidence(Duration::from_secs(60))
+        .build();
     let (listener, connector) = Listener::memory(64 * 1024);
     let server = Server::builder(Router::new(()).method::<WhoAmI, _, _>(who_am_i)).build();
     Ok((sessions.serve(listener, server), connector))

@@ -94,6 +94,8 @@ pub struct ExpectedEvidence<'a> {
 }
 
 /// How evidence must prove that it is not old.
+///
+/// Exhaustive on purpose: a verifier that does not know a kind must not compile, rather than pass what it cannot judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness<'a> {
     /// It must be no older than this by the verifier's own clock. Only clients that accept cached evidence meet this.

@@ -170,9 +170,10 @@
 //! A client that opens many sessions may accept evidence made for earlier ones
 //! ([`SessionConnectorBuilder::accept_cached_evidence`]). It still sees, in each handshake, that the server holds K's
 //! private key. It loses that the evidence is of now: up to `max_age`, K may have left the enclave, or the enclave may have
-//! changed registers, unseen. The server makes cached evidence once for all who wait, serves it for
-//! [`cached_evidence_age`](SessionServerBuilder::cached_evidence_age), and never after a rotation. A client that did not ask
-//! for it refuses it ([`SessionError::CachedEvidence`]).
+//! changed registers, unseen. Both sides opt in: a server that was not told to
+//! ([`SessionServerBuilder::serve_cached_evidence`]) makes fresh evidence for such clients too; a client that did not ask for
+//! cached evidence refuses it ([`SessionError::CachedEvidence`]). The server makes it once for all who wait, and never serves
+//! it after a rotation.
 //!
 //! # Limits
 //!
@@ -184,7 +185,7 @@
 //! | getting evidence, of that | 3 s | `EvidenceTimedOut`; the client: `EvidenceUnavailable` |
 //! | server: sessions being opened | 64 | `TooManyOpenings`; the stream is closed |
 //! | server: time that a slow client keeps its place from others | 1 s | `Displaced` |
-//! | server: age of cached evidence | 1 min | made anew |
+//! | server: age of cached evidence | 0: none is served | made anew |
 //! | a record that arrives (TLS) | 16 KiB and 2 KiB of overhead | `Corrupted` |
 //! | records not yet taken by the stream (fixed) | 16 KiB and one record | nothing more is encrypted |
 //!

@@ -19,7 +19,7 @@ use vsock_rpc::session::{
 use vsock_rpc::transport::MemoryConnector;
 use vsock_rpc::{CallError, Client, Listener, Peer, PeerIdentity, Server, ServerHandle};
 
-use crate::common::{LONG, State, router};
+use crate::common::{LONG, SECOND, State, router};
 
 pub(crate) mod tls;
 
@@ -230,6 +230,11 @@ impl Failures {
 impl SessionRig {
     pub(crate) fn new() -> Self {
         Self::with(AllowedClients::any(), |sessions| sessions)
+    }
+
+    /// Its server serves cached evidence to those who accept it.
+    pub(crate) fn caching() -> Self {
+        Self::with(AllowedClients::any(), |sessions| sessions.serve_cached_evidence(60 * SECOND))
     }
 
     pub(crate) fn with(

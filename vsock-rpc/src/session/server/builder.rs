@@ -36,7 +36,7 @@ pub(super) struct Limits {
 impl SessionServerBuilder {
     pub(super) fn new(keys: SessionKeys, evidence: Arc<dyn Evidence>, clients: AllowedClients) -> Self {
         let limits = Limits {
-            cached_evidence_age: Duration::from_secs(60),
+            cached_evidence_age: Duration::ZERO,
             evidence_timeout: Duration::from_secs(3),
             max_openings: 64,
             opening_grace: Duration::from_secs(1),
@@ -45,11 +45,15 @@ impl SessionServerBuilder {
         Self { keys, evidence, clients, limits, on_failure: None }
     }
 
-    /// How old the evidence may be that clients get who accept cached evidence. Default 1 min; with zero they
-    /// get fresh evidence like all others.
+    /// Serves evidence from earlier sessions, no older than `age`, to the clients that accept it. Unless this is set,
+    /// to more than zero, they get fresh evidence like all others.
     ///
     /// Those clients judge the age by themselves, and accept what is within their own limit.
-    pub fn cached_evidence_age(mut self, age: Duration) -> Self {
+    ///
+    /// # Security
+    /// Such evidence names this server's key and no session: see
+    /// [`accept_cached_evidence`](crate::session::SessionConnectorBuilder::accept_cached_evidence) for what is lost.
+    pub fn serve_cached_evidence(mut self, age: Duration) -> Self {
         self.limits.cached_evidence_age = addable(age);
         self
     }
