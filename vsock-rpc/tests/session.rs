@@ -242,9 +242,21 @@ async fn a_client_that_accepts_cached_evidence_gets_fresh_from_a_server_that_was
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rotation_under_load_drops_nothing_and_new_sessions_use_the_new_key() {
     let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.max_openings(1024));
+    let (old, connects) = (rig.keys.identity(), Arc::new(AtomicUsize::new(0)));
+    let mut held = rig.connector().connect().await.unwrap();
+    let steady = {
+        let (target, connects) = (rig.connector.clone(), Arc::clone(&connects));
+        rig.through(Connector::new("counted", move || {
+            connects.fetch_add(1, Ordering::SeqCst);
+            let target = target.clone();
+            async move { target.connect().await }
+        }))
+        .build()
+    };
     let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let load = |connect_often: bool| {
-        let (connector, stop, calls) = (rig.connector(), Arc::clone(&stop), Arc::clone(&calls));
+        let connector = if connect_often { rig.connector() } else { steady.clone() };
+        let (stop, calls) = (Arc::clone(&stop), Arc::clone(&calls));
         tokio::spawn(async move {
             let mut client = session_support::client(connector.clone());
             while !stop.load(Ordering::SeqCst) {
@@ -272,6 +284,13 @@ async fn rotation_under_load_drops_nothing_and_new_sessions_use_the_new_key() {
         load.await.unwrap();
     }
     assert_eq!(rig.failures.len(), 0);
+    // Those who stayed never connected again, and a session that was silent all the while is what it was.
+    assert_eq!(connects.load(Ordering::SeqCst), 3);
+    held.write_all(&request_bytes(1, "add", (20, 22))).await.unwrap();
+    held.flush().await.unwrap();
+    let mut answer = [0; 18];
+    held.read_exact(&mut answer).await.unwrap();
+    assert_eq!((held.peer_identity(), &answer[16..]), (old, &[0x18, 42][..]));
 }
 
 #[tokio::test]

@@ -18,7 +18,10 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig};
 use session_support::tls::*;
 use session_support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use vsock_rpc::session::{AllowedClients, ClientKey, SessionConnector, SessionError};
+use tokio::sync::mpsc;
+use vsock_rpc::session::{
+    AllowedClients, ClientKey, EvidenceError, ExpectedEvidence, SessionConnector, SessionError, VerifyEvidence,
+};
 use vsock_rpc::transport::MemoryConnector;
 use vsock_rpc::{Listener, Stream};
 
@@ -61,42 +64,84 @@ async fn ask(tls: &mut ClientEnd, hello: &[u8; 36]) -> ([u8; 2], Vec<u8>) {
     ([head[0], head[1]], evidence)
 }
 
-/// Waits until the peer ends the stream, so that this end is not what ends it.
-async fn until_closed(tls: &mut ServerEnd) {
+/// Reads until the peer ends the stream, so that this end is not what ends it.
+async fn until_closed(tls: &mut ServerEnd) -> Vec<u8> {
+    let mut read = Vec::new();
     // How it ends, by an alert or a cut, is not the question.
-    let _ = tls.read_to_end(&mut Vec::new()).await;
+    let _ = tls.read_to_end(&mut read).await;
+    read
+}
+
+/// Carries every stream to `target` as it is.
+fn relay_to(target: MemoryConnector) -> MemoryConnector {
+    in_the_middle(move |mut stream| {
+        let target = target.clone();
+        async move {
+            let mut target = target.connect().await.unwrap();
+            // How it ends is not the question.
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut target).await;
+        }
+    })
 }
 
 /// Ends the client's session with what `config` shows, asks the genuine enclave over a session of its own with the
 /// client's own hello, and hands its evidence on.
 fn swap_evidence(enclave: MemoryConnector, config: ServerConfig) -> MemoryConnector {
-    in_the_middle(move |stream| {
-        let (enclave, config) = (enclave.clone(), config.clone());
+    swap_evidence_and_read(enclave, config).0
+}
+
+/// The same, with what each client then sends.
+fn swap_evidence_and_read(
+    enclave: MemoryConnector,
+    config: ServerConfig,
+) -> (MemoryConnector, mpsc::UnboundedReceiver<Vec<u8>>) {
+    let (sent, received) = mpsc::unbounded_channel();
+    let middle = in_the_middle(move |stream| {
+        let (enclave, config, sent) = (enclave.clone(), config.clone(), sent.clone());
         async move {
             let Ok(mut client) = accept(config, stream).await else { return };
             let (hello, _) = read_hello(&mut client).await;
             let mut enclave = connect(plain_client(Shown::own_raw()), enclave.connect().await.unwrap()).await.unwrap();
             let (kind, evidence) = ask(&mut enclave, &hello).await;
             say(&mut client, &answer(kind[0], &evidence)).await;
-            until_closed(&mut client).await;
+            // Not every test wants to know.
+            let _ = sent.send(until_closed(&mut client).await);
         }
-    })
+    });
+    (middle, received)
+}
+
+/// What no client should have for a verifier.
+struct Credulous;
+
+impl VerifyEvidence for Credulous {
+    fn verify(&self, _: &[u8], _: &ExpectedEvidence<'_>) -> Result<(), EvidenceError> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
 async fn evidence_of_a_genuine_enclave_does_not_serve_another_key() {
     let rig = SessionRig::caching();
-    let middle = swap_evidence(rig.connector.clone(), plain_server(Shown::own_raw()));
+    let (middle, mut read) = swap_evidence_and_read(rig.connector.clone(), plain_server(Shown::own_raw()));
     let error = rig.through(middle.clone()).build().connect().await.unwrap_err();
     assert_eq!(rejection(&error), &Rejection::PublicKeyMismatch);
     // Cached evidence is over the key as well.
     let connector = rig.through(middle.clone()).accept_cached_evidence(60 * SECOND).build();
     assert_eq!(rejection(&connector.connect().await.unwrap_err()), &Rejection::PublicKeyMismatch);
     // A client sends no call, and says that it did not.
-    let error = client(rig.through(middle).build()).call::<Add>(&(1, 2), LONG).await.unwrap_err();
+    let error = client(rig.through(middle.clone()).build()).call::<Add>(&(1, 2), LONG).await.unwrap_err();
     assert_eq!(rejection(cause(&error)), &Rejection::PublicKeyMismatch);
-    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 0);
     assert_eq!(rig.enclave.asked(), 3);
+    for _ in 0..3 {
+        assert_eq!(read.recv().await.unwrap(), b"");
+    }
+    // The man in the middle would have read it: so he does of a client that verifies nothing.
+    let connector = SessionConnector::builder(middle, &rig.client_key, Credulous).build();
+    let mut session = connector.connect().await.unwrap();
+    session.write_all(b"a call").await.unwrap();
+    session.shutdown().await.unwrap();
+    assert_eq!(read.recv().await.unwrap(), b"a call");
 }
 
 #[tokio::test]
@@ -200,8 +245,13 @@ async fn a_thief_of_the_server_s_key_still_has_no_fresh_evidence_for_a_client_s_
 async fn another_genuine_enclave_is_recognised() {
     let rig = SessionRig::new();
     let other = SessionRig::under(&rig.authority, OTHER_IMAGE, AllowedClients::any(), |sessions| sessions);
-    let error = rig.through(other.connector.clone()).build().connect().await.unwrap_err();
-    assert_eq!(rejection(&error), &Rejection::WrongImage);
+    // A relay that leads there instead changes nothing about it; the same relay may lead to the right one.
+    for route in [other.connector.clone(), relay_to(other.connector.clone())] {
+        let error = rig.through(route).build().connect().await.unwrap_err();
+        assert_eq!(rejection(&error), &Rejection::WrongImage);
+    }
+    let session = rig.through(relay_to(rig.connector.clone())).build().connect().await.unwrap();
+    assert_eq!(session.peer_identity(), rig.keys.identity());
     // Nor does the evidence of the right enclave serve the other one.
     let borrowed = rig.authority.sign(IMAGE, &rig.keys.public_key(), None);
     other.enclave.set(Behaviour::Bytes(borrowed));
