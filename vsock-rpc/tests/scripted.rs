@@ -144,17 +144,22 @@ async fn a_server_whose_peer_ends_anywhere_has_answered_the_frames_before_and_le
 
 #[tokio::test]
 async fn a_peer_that_ends_while_its_handlers_work_ends_them() {
-    for inside_a_frame in [false, true] {
+    let (partial, goodbye) = (&request_bytes(2, "add", (1, 2))[..20], goodbye());
+    // That it said goodbye before does not make anybody wait for the answers.
+    for tail in [&b""[..], partial, &goodbye, &[&goodbye, partial].concat()] {
         let state = Arc::new(State::default());
         let server = Server::builder(router(&state)).build();
-        let mut bytes = request_bytes(1, "stuck", ());
-        if inside_a_frame {
-            bytes.extend_from_slice(&request_bytes(2, "add", (1, 2))[..20]);
+        let bytes = [&request_bytes(1, "stuck", ()), tail].concat();
+        for cut in 1..bytes.len() {
+            assert_eq!(served(&server, Scripted::cut(&bytes, &[cut])).await, [], "cut at {cut}");
+            state.stuck_dropped.notified().await;
         }
-        assert_eq!(served(&server, Scripted::new([bytes.to_vec()])).await, []);
-        state.stuck_dropped.notified().await;
         assert_eq!(state.calls.load(Ordering::SeqCst), 0);
     }
+}
+
+fn goodbye() -> BytesMut {
+    frame_bytes(FrameKind::GoAway, 0, error_payload("done", ""))
 }
 
 #[tokio::test]
@@ -178,18 +183,17 @@ async fn a_client_that_says_goodbye_gets_its_answers_and_nothing_new_begins() {
     let state = Arc::new(State::default());
     let server = Server::builder(router(&state)).build();
     let mut bytes = request_bytes(1, "parallel", 7).to_vec();
-    bytes.extend_from_slice(&frame_bytes(FrameKind::GoAway, 0, error_payload("done", "")));
+    bytes.extend_from_slice(&goodbye());
     bytes.extend_from_slice(&request_bytes(2, "add", (1, 2)));
-    let goodbye = bytes.clone();
-    for cut in 1..goodbye.len() {
+    for cut in 1..bytes.len() {
         // The end of the stream is only seen when the connection has drained.
         let (near, far) = tokio::io::duplex(1 << 16);
         let serving = server.serve_stream(far, Peer::new(PeerAddr::Unknown));
         let talk = async {
             let mut peer = RawPeer::new(near.into());
-            peer.send(&goodbye[..cut]).await;
+            peer.send(&bytes[..cut]).await;
             tokio::task::yield_now().await;
-            peer.send(&goodbye[cut..]).await;
+            peer.send(&bytes[cut..]).await;
             assert_eq!(peer.receive().await.unwrap(), Frame::new(FrameKind::Response, 1, vec![7]));
             assert_eq!(peer.receive().await, None);
         };
@@ -365,6 +369,38 @@ async fn a_stream_that_ends_after_a_goaway_keeps_what_the_goaway_said() {
             assert!(error.to_string().contains("shutting_down: for today"), "{error}");
             assert_eq!(error.may_have_run(), may_have_run, "{error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_while_the_client_says_which_rule_was_broken_changes_nothing_about_it() {
+    let broken = [answer_to(1).0, frame_bytes(FrameKind::Pong, 9, vec![])].concat();
+    for tail in [&b""[..], b"\0", &answer_to(2).0] {
+        let bytes = [&broken, tail].concat();
+        for cut in 1..broken.len() {
+            let (_client, calls, mut peer) = calls_in_flight(2).await;
+            send_apart(&mut peer, &bytes, cut).await;
+            peer.stream.shutdown().await.unwrap();
+            let [first, second] = <[_; 2]>::try_from(calls).unwrap();
+            assert_eq!(first.await.unwrap().unwrap(), 101);
+            let error = second.await.unwrap().unwrap_err();
+            assert!(error.may_have_run() && error.to_string().contains("protocol_error"), "{error}");
+            peer.expect_goaway("protocol_error").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_while_the_client_waits_for_its_last_answers_is_left() {
+    let answer = answer_to(1).0;
+    for end in 0..=answer.len() {
+        let (client, mut calls, mut peer) = calls_in_flight(1).await;
+        calls.remove(0).abort();
+        drop(client);
+        assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Cancel);
+        peer.send(&answer[..end]).await;
+        peer.stream.shutdown().await.unwrap();
+        assert_eq!(timeout(LONG, peer.receive()).await.expect("the client leaves"), None, "ended at {end}");
     }
 }
 
