@@ -1,9 +1,11 @@
-//! [`Accepting`]: the task of an accept loop, and how it ends.
+//! [`Accepting`]: the task of an accept loop, and how it ends; [`accept_each`]: the loop.
 
 use std::io;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::transport::{Backlog, Listener, Stream};
 
 /// Runs an accept loop; dropping this tells it to end.
 #[derive(Debug)]
@@ -38,5 +40,26 @@ impl Accepting {
         let ended = task.await;
         self.task = None;
         ended.map_err(io::Error::other)?
+    }
+}
+
+/// Hands each connection to `admit`, which spawns what serves it into `connections`, until `shutdown` or an error of the
+/// listener itself.
+///
+/// The listener is closed then. What is left of `connections` is the caller's to wait for.
+pub(crate) async fn accept_each(
+    listener: Listener,
+    shutdown: &CancellationToken,
+    connections: &mut JoinSet<()>,
+    mut admit: impl FnMut(Stream, &mut JoinSet<()>),
+) -> io::Result<()> {
+    let mut backlog = Backlog::new(listener);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            Some(_) = connections.join_next() => {}
+            accepted = backlog.accept() => admit(accepted?, connections),
+        }
     }
 }

@@ -38,10 +38,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::carry::{Carried, carry};
-use crate::accepting::Accepting;
+use crate::accepting::{Accepting, accept_each};
 use crate::alarm::addable;
 use crate::gauge::Gauge;
-use crate::transport::{Addr, Backlog, Listener, Resolver, Stream};
+use crate::transport::{Addr, Listener, Resolver, Stream};
 
 /// The targets that relays may be set up for. An empty list allows none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -251,19 +251,8 @@ fn count(counter: &AtomicU64) {
 
 async fn accept_loop(shared: Arc<Shared>, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
-    let mut backlog = Backlog::new(listener);
-    let ended = loop {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break Ok(()),
-            Some(_) = connections.join_next() => {}
-            accepted = backlog.accept() => match accepted {
-                Ok(stream) => admit(&shared, stream, &mut connections),
-                Err(error) => break Err(error),
-            },
-        }
-    };
-    drop(backlog);
+    let admit_one = |stream, connections: &mut JoinSet<()>| admit(&shared, stream, connections);
+    let ended = accept_each(listener, &shutdown, &mut connections, admit_one).await;
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(shared.limits.drain_timeout, all_ended).await.is_err() {
         connections.shutdown().await;

@@ -245,6 +245,26 @@ async fn a_thousand_half_open_handshakes_starve_neither_open_sessions_nor_newcom
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_callback_that_panics_ends_neither_the_listener_nor_other_sessions() {
+    let rig = SessionRig::with(AllowedClients::any(), |sessions| {
+        sessions.max_openings(1).on_failure(|_, _| panic!("this panic belongs to the test"))
+    });
+    rig.enclave.set(Behaviour::Gated);
+    let opening = rig.connector();
+    let opening = tokio::spawn(async move { opening.connect().await.map(drop) });
+    rig.enclave.asked.notified().await;
+    // Refused by the accept loop itself.
+    for _ in 0..3 {
+        assert!(matches!(rig.connector().connect().await, Err(SessionError::Closed)));
+    }
+    assert_eq!(rig.sessions.counters().refused, 3);
+    rig.enclave.gate.add_permits(1);
+    opening.await.unwrap().unwrap();
+    rig.enclave.set(Behaviour::Honest);
+    assert_serves(&rig.client()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_evidence_keeps_its_place() {
     let rig = SessionRig::with(AllowedClients::any(), |sessions| sessions.max_openings(2));
     rig.enclave.set(Behaviour::Gated);

@@ -6,9 +6,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
-use crate::accepting::Accepting;
+use crate::accepting::{Accepting, accept_each};
 use crate::tasks::Tasks;
-use crate::transport::{Addr, Backlog, Listener, Stream};
+use crate::transport::{Addr, Listener, Stream};
 
 /// A running server. Dropping the handle begins a graceful shutdown without waiting for it.
 #[derive(Debug)]
@@ -58,19 +58,8 @@ impl ServerHandle {
 
 async fn accept_loop(server: Server, listener: Listener, shutdown: CancellationToken) -> io::Result<()> {
     let (mut connections, tasks) = (JoinSet::new(), Tasks::default());
-    let mut backlog = Backlog::new(listener);
-    let ended = loop {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break Ok(()),
-            Some(_) = connections.join_next() => {}
-            accepted = backlog.accept() => match accepted {
-                Ok(stream) => admit(&server, stream, &shutdown, &mut connections, &tasks),
-                Err(error) => break Err(error),
-            },
-        }
-    };
-    drop(backlog);
+    let admit_one = |stream, connections: &mut JoinSet<()>| admit(&server, stream, &shutdown, connections, &tasks);
+    let ended = accept_each(listener, &shutdown, &mut connections, admit_one).await;
     shutdown.cancel();
     // Each connection bounds its own drain.
     while connections.join_next().await.is_some() {}

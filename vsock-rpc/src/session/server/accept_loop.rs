@@ -1,15 +1,17 @@
 //! The accept loop: sessions that are being opened and open sessions are tasks of their own, counted apart.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Opening, SessionServer};
 use crate::Server;
+use crate::accepting::accept_each;
 use crate::session::SessionError;
 use crate::tasks::Tasks;
-use crate::transport::{Backlog, Listener, Peer, Stream};
+use crate::transport::{Listener, Peer, Stream};
 
 /// What an open session is given.
 struct Serving {
@@ -26,22 +28,11 @@ impl SessionServer {
         shutdown: CancellationToken,
     ) -> io::Result<()> {
         let (mut sessions, tasks) = (JoinSet::new(), Tasks::default());
-        let mut backlog = Backlog::new(listener);
-        let ended = loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break Ok(()),
-                Some(_) = sessions.join_next() => {}
-                accepted = backlog.accept() => match accepted {
-                    Ok(stream) => {
-                        let serving = Serving { server: server.clone(), shutdown: shutdown.clone(), tasks: tasks.clone() };
-                        self.begin(stream, serving, &mut sessions);
-                    }
-                    Err(error) => break Err(error),
-                },
-            }
+        let begin = |stream, sessions: &mut JoinSet<()>| {
+            let serving = Serving { server: server.clone(), shutdown: shutdown.clone(), tasks: tasks.clone() };
+            self.begin(stream, serving, sessions);
         };
-        drop(backlog);
+        let ended = accept_each(listener, &shutdown, &mut sessions, begin).await;
         shutdown.cancel();
         // Each connection bounds its own drain.
         while sessions.join_next().await.is_some() {}
@@ -77,7 +68,8 @@ impl SessionServer {
 
     fn report(&self, peer: &Peer, error: &SessionError) {
         if let Some(on_failure) = &self.inner.on_failure {
-            on_failure(peer, error);
+            // The panic hook has told of a panic, and the callback's user alone has what it may have left half done.
+            let _ = catch_unwind(AssertUnwindSafe(|| on_failure(peer, error)));
         }
     }
 }

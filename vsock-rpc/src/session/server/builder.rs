@@ -72,7 +72,7 @@ impl SessionServerBuilder {
     }
 
     /// Is called with each session that [`serve`](SessionServer::serve) did not open, to be counted or logged. It
-    /// must not block.
+    /// must not block. A panic in it ends nothing but itself.
     pub fn on_failure(mut self, on_failure: impl Fn(&Peer, &SessionError) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Arc::new(on_failure));
         self
