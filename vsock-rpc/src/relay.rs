@@ -11,7 +11,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
-//! # let listen = Addr::unix(dir.path().join("kms.sock"));
+//! # let listen = Addr::unix(dir.path().join("kms.sock"))?;
 //! let allowlist: Allowlist = ["tcp:kms.eu-west-1.amazonaws.com:443".parse::<Addr>()?].into_iter().collect();
 //! let target = "tcp:kms.eu-west-1.amazonaws.com:443".parse()?;
 //! // On a parent instance, `listen` would be `vsock:any:8000`.

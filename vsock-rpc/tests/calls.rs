@@ -227,7 +227,7 @@ async fn works_over_unix_and_tcp_and_tells_the_handler_who_calls() {
         type Response = String;
     }
     let dir = tempfile::tempdir().unwrap();
-    let unix = Addr::unix(dir.path().join("s"));
+    let unix = Addr::unix(dir.path().join("s")).unwrap();
     let tcp: Addr = "tcp:127.0.0.1:0".parse().unwrap();
     for (addr, expected) in [(unix, "Unix"), (tcp, "Tcp")] {
         let router = Router::new(()).method::<Who, _, _>(|_, context: CallContext, ()| async move {

@@ -153,7 +153,7 @@ async fn a_handler_that_cannot_be_stopped_does_not_hold_a_shutdown_up_for_ever()
 #[tokio::test]
 async fn dropping_the_handle_shuts_down_too() {
     let dir = tempfile::tempdir().unwrap();
-    let addr = Addr::unix(dir.path().join("s"));
+    let addr = Addr::unix(dir.path().join("s")).unwrap();
     let state = Arc::default();
     let server = Server::builder(router(&state)).serve(Listener::bind(&addr).await.unwrap());
     let mut peer = RawPeer::new(addr.connect().await.unwrap());

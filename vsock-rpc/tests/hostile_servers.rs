@@ -213,7 +213,7 @@ async fn a_connection_lost_before_writing_says_the_request_did_not_run() {
 #[tokio::test]
 async fn an_unreachable_server_is_an_error_at_once_for_all_who_wait() {
     let dir = tempfile::tempdir().unwrap();
-    let client = Client::builder(Addr::unix(dir.path().join("nobody"))).build();
+    let client = Client::builder(Addr::unix(dir.path().join("nobody")).unwrap()).build();
     let calls = (0..20).map(|_| client.call::<Add>(&(1, 2), LONG));
     let began = std::time::Instant::now();
     for result in futures_util::future::join_all(calls).await {
@@ -294,7 +294,7 @@ async fn a_connection_that_was_of_use_ends_the_pauses_and_begins_them_anew() {
 #[tokio::test]
 async fn reconnects_after_the_server_restarted() {
     let dir = tempfile::tempdir().unwrap();
-    let addr = Addr::unix(dir.path().join("s"));
+    let addr = Addr::unix(dir.path().join("s")).unwrap();
     let client = Client::builder(addr.clone()).build();
     for _ in 0..3 {
         let state = Arc::default();

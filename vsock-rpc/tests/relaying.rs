@@ -100,7 +100,7 @@ async fn carries_from_tcp_to_a_local_socket_and_from_there_to_tcp() {
     let dir = tempfile::tempdir().unwrap();
     let tcp: Addr = "tcp:127.0.0.1:0".parse().unwrap();
     let tcp6: Addr = "tcp:[::1]:0".parse().unwrap();
-    let unix = Addr::unix(dir.path().join("vsock"));
+    let unix = Addr::unix(dir.path().join("vsock")).unwrap();
     for (outside, inside) in [(&tcp, &unix), (&unix, &tcp), (&tcp6, &unix), (&unix, &tcp6)] {
         let Ok(mut target) = Listener::bind(inside).await else {
             assert_eq!(inside, &tcp6, "only IPv6 may be missing");
@@ -108,7 +108,7 @@ async fn carries_from_tcp_to_a_local_socket_and_from_there_to_tcp() {
         };
         let addr = target.local_addr().unwrap().clone();
         let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr]));
-        let other = Addr::unix(dir.path().join("other"));
+        let other = Addr::unix(dir.path().join("other")).unwrap();
         let listen = if outside.as_unix().is_some() { &other } else { outside };
         let Ok(listener) = Listener::bind(listen).await else {
             assert_eq!(listen, &tcp6, "only IPv6 may be missing");
@@ -225,7 +225,7 @@ async fn a_thousand_connections_are_carried_at_once_by_one_thread() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let listen = Addr::unix(dir.path().join("vsock"));
+    let listen = Addr::unix(dir.path().join("vsock")).unwrap();
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = Addr::from(target.local_addr().unwrap());
     let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).max_connections(CONNECTIONS);
@@ -271,7 +271,8 @@ async fn a_thousand_connections_are_carried_at_once_by_one_thread() {
 #[tokio::test]
 async fn calls_pass_through() {
     let dir = tempfile::tempdir().unwrap();
-    let (inside, outside) = (Addr::unix(dir.path().join("inside")), Addr::unix(dir.path().join("outside")));
+    let (inside, outside) =
+        (Addr::unix(dir.path().join("inside")).unwrap(), Addr::unix(dir.path().join("outside")).unwrap());
     let state = std::sync::Arc::default();
     let server = Server::builder(router(&state)).serve(Listener::bind(&inside).await.unwrap());
     let allowlist = Allowlist::from_iter([inside.clone()]);
@@ -336,7 +337,7 @@ async fn a_silent_connection_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn traffic_in_one_direction_is_no_silence_and_a_half_closed_connection_may_be_silent_no_longer() {
     let dir = tempfile::tempdir().unwrap();
-    let addr = Addr::unix(dir.path().join("s"));
+    let addr = Addr::unix(dir.path().join("s")).unwrap();
     let mut target = Listener::bind(&addr).await.unwrap();
     let (listener, connector) = Listener::memory(1024);
     let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).idle_timeout(10 * SECOND);

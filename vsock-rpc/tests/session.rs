@@ -115,7 +115,8 @@ async fn large_and_many_requests_pass() {
 async fn a_session_crosses_a_relay_and_is_accepted_by_hand() {
     let rig = SessionRig::new();
     let dir = tempfile::tempdir().unwrap();
-    let (enclave, front) = (Addr::unix(dir.path().join("enclave")), Addr::unix(dir.path().join("front")));
+    let (enclave, front) =
+        (Addr::unix(dir.path().join("enclave")).unwrap(), Addr::unix(dir.path().join("front")).unwrap());
     let mut listener = Listener::bind(&enclave).await.unwrap();
     let (sessions, server) = (rig.sessions.clone(), identifying_server());
     let serving = tokio::spawn(async move {

@@ -109,7 +109,7 @@ struct Port {
 impl Port {
     async fn open(parent_may: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let addr = Addr::unix(folder.path().join("enclave.sock"));
+        let addr = Addr::unix(folder.path().join("enclave.sock")).unwrap();
         let configuration = Configuration::from_json(configuration(&addr.to_string(), parent_may).as_bytes()).unwrap();
         let clock = Clock::system();
         let authority = Authority::generate(clock.now()).unwrap();

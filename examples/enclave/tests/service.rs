@@ -207,7 +207,7 @@ async fn an_enclave_with_a_clock_that_cannot_be_does_not_boot() {
     let long_ago = Clock::settable(UnixTime::from_secs(1_500_000_000));
     let authority = Authority::generate(long_ago.now()).unwrap();
     let nsm = SimulatedNsm::builder(authority).measure(b"program", b"").clock(long_ago).build().unwrap();
-    let transport = Arc::new(RelayTransport::new(Addr::unix("/nonexistent")));
+    let transport = Arc::new(RelayTransport::new(Addr::unix("/nonexistent").unwrap()));
     let error = boot(world.configuration.clone(), Arc::new(nsm), transport, TlsRoots::amazon()).unwrap_err();
     assert!(matches!(error, enclave::BootError::ClockImplausible { .. }), "{error}");
 }

@@ -123,7 +123,7 @@ async fn refuse_altered_record(ground: &Ground, key: &KeyAnswer) -> anyhow::Resu
     record[at..at + allowed.len()].copy_from_slice(wanted);
     let altered = Record::from_bytes(&record)?;
     let expected = ExpectedKey { public_key: altered.header().public_key.clone(), record_digest: altered.digest() };
-    let answer = ask(ground.socket(PARENT_PORT), &ground.parent_role, record, expected).await;
+    let answer = ask(ground.socket(PARENT_PORT)?, &ground.parent_role, record, expected).await;
     let error = refusal(answer)?;
     ensure!(error.starts_with(code::RECORD_REJECTED), "refused, but with {error}");
     Ok(())
@@ -144,7 +144,7 @@ async fn refuse_changed_enclave(
     let stolen = record_of(key)?.to_vec();
     let record = Record::from_bytes(&stolen)?;
     let expected = ExpectedKey { public_key: record.header().public_key.clone(), record_digest: record.digest() };
-    let answer = ask(ground.socket(CHANGED_PORT), &ground.parent_role, stolen, expected).await;
+    let answer = ask(ground.socket(CHANGED_PORT)?, &ground.parent_role, stolen, expected).await;
     ground.processes.stop(enclave.process).await?;
     let error = refusal(answer)?;
     ensure!(error.starts_with(code::KMS_REFUSED) && error.contains("AccessDenied"), "refused, but with {error}");

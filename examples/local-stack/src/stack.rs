@@ -57,8 +57,9 @@ impl Ground {
     }
 
     /// A unix socket of this stack.
-    pub(crate) fn socket(&self, name: &str) -> Addr {
-        Addr::unix(self.file(name))
+    pub(crate) fn socket(&self, name: &str) -> anyhow::Result<Addr> {
+        let path = self.file(name);
+        Addr::unix(&path).with_context(|| format!("no socket can have the path {}", path.display()))
     }
 
     /// Where the parent keeps its records.
@@ -178,8 +179,8 @@ impl Enclave {
 pub(crate) fn configuration(ground: &Ground, key_arns: Vec<KeyArn>, port: &str) -> anyhow::Result<String> {
     let configuration = Configuration {
         version: NonZeroU32::MIN,
-        kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: ground.socket(KMS_RELAY) },
-        parent_port: ground.socket(port),
+        kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: ground.socket(KMS_RELAY)? },
+        parent_port: ground.socket(port)?,
         parent_may: ParentPermissions { administer: true, sign: true },
     };
     Ok(serde_json::to_string_pretty(&configuration)?)
@@ -195,9 +196,9 @@ pub(crate) struct Parent {
 impl Parent {
     pub(crate) async fn start(ground: &Ground, kms: &Kms) -> anyhow::Result<Self> {
         let bootstrap = ParentBootstrap {
-            enclave: ground.socket(PARENT_PORT),
+            enclave: ground.socket(PARENT_PORT)?,
             store: ground.store(),
-            kms_relay: ground.socket(KMS_RELAY),
+            kms_relay: ground.socket(KMS_RELAY)?,
             kms: kms.addr,
             role: ground.parent_role.clone(),
         };

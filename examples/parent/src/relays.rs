@@ -99,7 +99,7 @@ mod tests {
         let target = HostPort::new("127.0.0.1", 1).unwrap();
         let (lasting, _connector) = Listener::memory(1);
         let (failing, connector) = Listener::memory(1);
-        let addr = |name: &str| Addr::unix(format!("/not-bound/{name}"));
+        let addr = |name: &str| Addr::unix(format!("/not-bound/{name}")).unwrap();
         let bound = vec![(addr("lasting"), target.clone(), lasting), (addr("failing"), target, failing)];
         let mut relays = Relays::serve(bound, &Limits::default()).await.unwrap();
         drop(connector);
@@ -113,7 +113,7 @@ mod tests {
         let kms = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = HostPort::new("127.0.0.1", kms.local_addr().unwrap().port()).unwrap();
         let (listener, connector) = Listener::memory(64);
-        let bound = vec![(Addr::unix("/not-bound"), target, listener)];
+        let bound = vec![(Addr::unix("/not-bound").unwrap(), target, listener)];
         let relays = Relays::serve(bound, &Limits::default()).await.unwrap();
         let mut kept = connector.connect().await.unwrap();
         kept.write_all(b"request").await.unwrap();

@@ -183,10 +183,10 @@ async fn key_that_is_not_the_certificates_is_refused_at_the_start() {
 async fn start_that_fails_leaves_nothing_running() {
     let dir = tempfile::tempdir().unwrap();
     let tls = TestTls::generate();
-    let free = Addr::unix(dir.path().join("kms.sock"));
+    let free = Addr::unix(dir.path().join("kms.sock")).unwrap();
     let relay = |listen| RelayConfig { listen, target: "127.0.0.1:1".parse().unwrap() };
     let mut broken = config(&dir, &tls);
-    broken.relays = vec![relay(free.clone()), relay(Addr::unix(dir.path().join("missing/kms.sock")))];
+    broken.relays = vec![relay(free.clone()), relay(Addr::unix(dir.path().join("missing/kms.sock")).unwrap())];
     let refused = Parent::start(broken).await.unwrap_err();
     assert!(matches!(refused, StartError::Listen { .. }), "{refused}");
     assert!(free.connect().await.is_err(), "the first relay still listens");
@@ -207,7 +207,7 @@ async fn relay_carries_bytes_to_its_target_and_counts_them() {
         stream.write_all(&bytes).await.unwrap();
     });
     let dir = tempfile::tempdir().unwrap();
-    let listen = Addr::unix(dir.path().join("kms.sock"));
+    let listen = Addr::unix(dir.path().join("kms.sock")).unwrap();
     let relay = RelayConfig { listen: listen.clone(), target: target_addr.into() };
     let harness = Harness::start_with(|config| config.relays.push(relay)).await;
     assert_eq!(harness.parent.relay_addrs(), std::slice::from_ref(&listen));

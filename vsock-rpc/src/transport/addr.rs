@@ -1,9 +1,12 @@
 //! [`Addr`]: where to listen or connect, and its text form.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Where a peer listens.
@@ -16,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// | `vsock:any:5000` | every context id of this machine (listening only) |
 /// | `unix:/run/signer.sock` | a unix socket |
 /// | `tcp:127.0.0.1:5000`, `tcp:[::1]:5000` | an IP address and port |
+/// | `tcp:[fe80::1%2]:5000` | a link-local one, behind the interface of index 2 |
 /// | `tcp:kms.eu-west-1.amazonaws.com:443` | a name, resolved again on each connection |
 ///
 /// ```
@@ -32,11 +36,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Addr {
     /// A TCP port of a host.
     Tcp(HostPort),
-    /// A unix stream socket. A path that is not UTF-8 has no text form.
+    /// A unix stream socket; [`Addr::unix`] checks the path.
+    ///
+    /// A path that is not UTF-8 has no text form: it is shown with replacement characters, and does not serialize.
     Unix(PathBuf),
     /// An `AF_VSOCK` stream socket.
     Vsock {
-        /// The context id: 3 is a Nitro Enclave's parent, [`Addr::CID_ANY`] listens on all.
+        /// The context id: 3 is a Nitro Enclave's parent ([AWS's documentation][parent]), [`Addr::CID_ANY`] listens
+        /// on all (vsock(7)).
+        ///
+        /// [parent]: https://docs.aws.amazon.com/enclaves/latest/user/enclave-networking.html
         cid: u32,
         /// The port.
         port: u32,
@@ -47,10 +56,14 @@ impl Addr {
     /// The context id that means "any of this machine's own", written `any`.
     pub const CID_ANY: u32 = u32::MAX;
 
-    /// A unix socket at `path`.
-    #[must_use]
-    pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self::Unix(path.into())
+    /// A unix socket at `path`, under the rules that hold for its text form, but for UTF-8.
+    ///
+    /// # Errors
+    /// [`ParseAddrError::InvalidPath`] if no socket can have this path.
+    pub fn unix(path: impl Into<PathBuf>) -> Result<Self, ParseAddrError> {
+        let path = path.into();
+        check_path(&path)?;
+        Ok(Self::Unix(path))
     }
 
     /// The path, for a unix socket.
@@ -81,7 +94,7 @@ impl FromStr for Addr {
         let (scheme, rest) = text.split_once(':').ok_or(ParseAddrError::UnknownScheme)?;
         match scheme {
             "tcp" => rest.parse().map(Self::Tcp),
-            "unix" => parse_unix(rest),
+            "unix" => Self::unix(rest),
             "vsock" => parse_vsock(rest),
             _ => Err(ParseAddrError::UnknownScheme),
         }
@@ -90,20 +103,25 @@ impl FromStr for Addr {
 
 impl Serialize for Addr {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Self::Unix(path) = self {
+            check_path(path).map_err(S::Error::custom)?;
+            path.to_str().ok_or_else(|| S::Error::custom("a unix socket path that is not UTF-8 has no text form"))?;
+        }
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Addr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
 /// A host, by name or IP address, and a port.
 ///
 /// Names are kept as text and resolved on each connection, so that a long-lived relay follows DNS. IP addresses are kept
-/// in their one canonical spelling, so that equal ones are equal.
+/// in their one canonical spelling, so that equal ones are equal, and with their scope id (the index of an interface), if
+/// they have one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
     host: String,
@@ -111,16 +129,17 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// Checks `host`: an IP address without brackets, or a DNS name.
+    /// Checks `host`: an IP address without brackets, such as `::1` or `fe80::1%2`, or a DNS name.
     ///
     /// # Errors
     /// [`ParseAddrError::InvalidHost`] if it is neither.
     pub fn new(host: &str, port: u16) -> Result<Self, ParseAddrError> {
-        match host.parse::<std::net::IpAddr>() {
-            Ok(address) => Ok(Self { host: address.to_string(), port }),
-            Err(_) if is_dns_name(host) => Ok(Self { host: host.to_owned(), port }),
-            Err(_) => Err(ParseAddrError::InvalidHost),
-        }
+        let host = match canonical_ip(host) {
+            Some(address) => address,
+            None if is_dns_name(host) => host.to_owned(),
+            None => return Err(ParseAddrError::InvalidHost),
+        };
+        Ok(Self { host, port })
     }
 
     /// The host, without brackets.
@@ -134,16 +153,25 @@ impl HostPort {
     pub fn port(&self) -> u16 {
         self.port
     }
-}
 
-impl From<std::net::SocketAddr> for HostPort {
-    fn from(addr: std::net::SocketAddr) -> Self {
-        Self { host: addr.ip().to_string(), port: addr.port() }
+    /// The address to connect to or to listen on, unless the host is a name.
+    pub(super) fn socket_addr(&self) -> Option<SocketAddr> {
+        self.to_string().parse().ok()
     }
 }
 
-impl From<std::net::SocketAddr> for Addr {
-    fn from(addr: std::net::SocketAddr) -> Self {
+impl From<SocketAddr> for HostPort {
+    fn from(addr: SocketAddr) -> Self {
+        let host = match addr {
+            SocketAddr::V4(addr) => addr.ip().to_string(),
+            SocketAddr::V6(addr) => ipv6_text(&addr),
+        };
+        Self { host, port: addr.port() }
+    }
+}
+
+impl From<SocketAddr> for Addr {
+    fn from(addr: SocketAddr) -> Self {
         Self::Tcp(addr.into())
     }
 }
@@ -165,7 +193,7 @@ impl FromStr for HostPort {
         let (host, port) = text.rsplit_once(':').ok_or(ParseAddrError::InvalidPort)?;
         let port = parse_number(port).ok_or(ParseAddrError::InvalidPort)?;
         match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => Self::new(inner, port),
+            Some(inner) if inner.contains(':') => Self::new(inner, port),
             Some(_) => Err(ParseAddrError::InvalidHost),
             // A bare IPv6 address is ambiguous beside a port.
             None if host.contains(':') => Err(ParseAddrError::InvalidHost),
@@ -195,11 +223,26 @@ pub enum ParseAddrError {
     UnknownScheme,
 }
 
-fn parse_unix(path: &str) -> Result<Addr, ParseAddrError> {
-    if path.is_empty() || path.len() > MAX_UNIX_PATH_LEN || path.contains('\0') {
+fn check_path(path: &Path) -> Result<(), ParseAddrError> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.is_empty() || bytes.len() > MAX_UNIX_PATH_LEN || bytes.contains(&0) {
         return Err(ParseAddrError::InvalidPath);
     }
-    Ok(Addr::Unix(PathBuf::from(path)))
+    Ok(())
+}
+
+fn canonical_ip(host: &str) -> Option<String> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Some(address.to_string()),
+        Err(_) => Some(ipv6_text(&format!("[{host}]:0").parse().ok()?)),
+    }
+}
+
+fn ipv6_text(addr: &SocketAddrV6) -> String {
+    match addr.scope_id() {
+        0 => addr.ip().to_string(),
+        scope => format!("{}%{scope}", addr.ip()),
+    }
 }
 
 fn parse_vsock(text: &str) -> Result<Addr, ParseAddrError> {
@@ -232,6 +275,9 @@ const MAX_UNIX_PATH_LEN: usize = 107;
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -244,6 +290,7 @@ mod tests {
             "unix:/run/signer.sock",
             "tcp:127.0.0.1:5000",
             "tcp:[::1]:5000",
+            "tcp:[fe80::1%2]:5000",
             "tcp:kms.eu-west-1.amazonaws.com:443",
         ] {
             assert_eq!(text.parse::<Addr>().unwrap().to_string(), text);
@@ -281,6 +328,10 @@ mod tests {
             ("tcp:127.0.0.01:80", InvalidHost),
             ("tcp:kms.example.:443", InvalidHost),
             ("tcp:[fe80::1%eth0]:80", InvalidHost),
+            ("tcp:[fe80::1%]:80", InvalidHost),
+            ("tcp:[fe80::1%4294967296]:80", InvalidHost),
+            ("tcp:[::1]:5]:80", InvalidHost),
+            ("tcp:127.0.0.1%1:80", InvalidHost),
         ] {
             assert_eq!(text.parse::<Addr>(), Err(expected), "{text:?}");
         }
@@ -307,16 +358,43 @@ mod tests {
         assert_eq!("vsock:4294967295:1".parse::<Addr>(), "vsock:any:1".parse());
     }
 
+    #[test]
+    fn a_scope_is_kept_and_has_one_spelling() {
+        let addr: SocketAddr = "[fe80::1%7]:443".parse().unwrap();
+        assert_eq!(Addr::from(addr).to_string(), "tcp:[fe80::1%7]:443");
+        assert_eq!(HostPort::from(addr).socket_addr(), Some(addr));
+        assert_eq!(HostPort::from(addr).host(), "fe80::1%7");
+        assert_eq!("tcp:[FE80:0::1%007]:443".parse(), Ok(Addr::from(addr)));
+        assert_eq!("tcp:[fe80::1%0]:443".parse::<Addr>(), "tcp:[fe80::1]:443".parse());
+        assert_ne!("tcp:[fe80::1%8]:443".parse(), Ok(Addr::from(addr)));
+    }
+
+    #[test]
+    fn only_the_path_of_a_socket_makes_an_address() {
+        let longest = "a".repeat(107);
+        assert_eq!(Addr::unix(&longest), format!("unix:{longest}").parse());
+        for path in ["", "/a\0b", &format!("{longest}a")] {
+            assert_eq!(Addr::unix(path), Err(ParseAddrError::InvalidPath), "{path:?}");
+            // Whoever avoids the check has what does not serialize, either.
+            let error = serde_cbor::to_vec(&Addr::Unix(path.into())).unwrap_err();
+            assert!(error.to_string().contains("the unix socket path is empty"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf8_is_an_address_that_does_not_serialize() {
+        let path = PathBuf::from(OsString::from_vec(b"/run/\xff.sock".to_vec()));
+        let addr = Addr::unix(&path).unwrap();
+        assert_eq!(addr.as_unix(), Some(&*path));
+        let error = serde_cbor::to_vec(&addr).unwrap_err();
+        assert!(error.to_string().contains("not UTF-8"), "{error}");
+    }
+
     fn any_addr() -> impl Strategy<Value = Addr> {
         prop_oneof![
             (any::<u32>(), any::<u32>()).prop_map(|(cid, port)| Addr::Vsock { cid, port }),
-            "/[a-zA-Z0-9 ._:/-]{0,100}".prop_map(Addr::unix),
-            any::<std::net::SocketAddr>().prop_map(|mut addr| {
-                if let std::net::SocketAddr::V6(v6) = &mut addr {
-                    v6.set_scope_id(0);
-                }
-                addr.into()
-            }),
+            "\\PC{1,26}".prop_map(|path| Addr::unix(path).unwrap()),
+            any::<SocketAddr>().prop_map(Addr::from),
             ("([a-z0-9][a-z0-9-]{0,20}\\.){0,3}[a-z][a-z0-9-]{0,10}", any::<u16>())
                 .prop_map(|(host, port)| Addr::Tcp(HostPort::new(&host, port).unwrap())),
         ]
@@ -326,13 +404,37 @@ mod tests {
         #[test]
         fn every_address_survives_its_text_form(addr in any_addr()) {
             prop_assert_eq!(addr.to_string().parse::<Addr>().unwrap(), addr.clone());
-            let json = serde_cbor::to_vec(&addr).unwrap();
-            prop_assert_eq!(serde_cbor::from_slice::<Addr>(&json).unwrap(), addr);
+            let cbor = serde_cbor::to_vec(&addr).unwrap();
+            prop_assert_eq!(serde_cbor::from_slice::<Addr>(&cbor).unwrap(), addr);
+        }
+
+        #[test]
+        fn every_socket_address_survives_being_an_address(addr in any::<SocketAddr>()) {
+            let expected = match addr {
+                SocketAddr::V4(_) => addr,
+                // The flow information is no part of where a peer is.
+                SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
+            };
+            prop_assert_eq!(HostPort::from(addr).socket_addr(), Some(expected));
+        }
+
+        #[test]
+        fn every_path_is_refused_or_serializes_as_itself_or_not_at_all(
+            bytes in prop_oneof![proptest::collection::vec(any::<u8>(), 0..=120), proptest::collection::vec(1..=127_u8, 0..=120)],
+        ) {
+            let path = PathBuf::from(OsString::from_vec(bytes.clone()));
+            let invalid = bytes.is_empty() || bytes.len() > 107 || bytes.contains(&0);
+            let made = Addr::unix(&path);
+            prop_assert_eq!(made.is_err(), invalid);
+            match serde_cbor::to_vec(&Addr::Unix(path)) {
+                Ok(cbor) => prop_assert_eq!(serde_cbor::from_slice::<Addr>(&cbor).unwrap(), made.unwrap()),
+                Err(_) => prop_assert!(invalid || std::str::from_utf8(&bytes).is_err()),
+            }
         }
 
         #[test]
         fn whatever_is_parsed_survives_its_text_form_too(
-            text in "\\PC*|(tcp|unix|vsock):(any|[0-9a-fA-Fx:.\\[\\]-]{0,20}|\\PC{0,20}):?[0-9]{0,11}",
+            text in "\\PC*|(tcp|unix|vsock):(any|[0-9a-fA-Fx:.%\\[\\]-]{0,20}|\\PC{0,20}):?[0-9]{0,11}",
         ) {
             if let Ok(addr) = text.parse::<Addr>() {
                 prop_assert_eq!(addr.to_string().parse(), Ok(addr));

@@ -72,7 +72,10 @@ impl Listener {
     }
 
     async fn bind_tcp(target: &HostPort) -> io::Result<Self> {
-        let listener = TcpListener::bind((target.host(), target.port())).await?;
+        let listener = match target.socket_addr() {
+            Some(address) => TcpListener::bind(address).await?,
+            None => TcpListener::bind((target.host(), target.port())).await?,
+        };
         let local_addr = Some(listener.local_addr()?.into());
         Ok(Self { kind: Kind::Tcp(listener), local_addr })
     }

@@ -10,6 +10,7 @@ mod stream;
 mod unix;
 
 use std::io;
+use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -49,8 +50,8 @@ impl Addr {
 
 async fn connect_tcp(target: &HostPort, resolver: &Resolver) -> io::Result<Stream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in resolver.resolve(target.host()).await? {
-        match TcpStream::connect((address, target.port())).await {
+    for address in addresses_of(target, resolver).await? {
+        match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream.into());
@@ -59,6 +60,15 @@ async fn connect_tcp(target: &HostPort, resolver: &Resolver) -> io::Result<Strea
         }
     }
     Err(failure)
+}
+
+/// A host that is an address is never asked for.
+async fn addresses_of(target: &HostPort, resolver: &Resolver) -> io::Result<Vec<SocketAddr>> {
+    if let Some(address) = target.socket_addr() {
+        return Ok(vec![address]);
+    }
+    let found = resolver.resolve(target.host()).await?;
+    Ok(found.into_iter().map(|address| SocketAddr::new(address, target.port())).collect())
 }
 
 #[cfg(feature = "vsock")]

@@ -37,10 +37,7 @@ impl Resolver {
     }
 
     pub(super) async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        match host.parse() {
-            Ok(address) => Ok(vec![address]),
-            Err(_) => (self.resolve)(host).await,
-        }
+        (self.resolve)(host).await
     }
 }
 

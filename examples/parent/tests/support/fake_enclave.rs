@@ -67,7 +67,7 @@ impl FakeEnclave {
             .method::<GenerateKey, _, _>(generate_key)
             .method::<DescribeKey, _, _>(describe_key)
             .method::<Sign, _, _>(sign);
-        let listener = Listener::bind(&Addr::unix(&path)).await.unwrap();
+        let listener = Listener::bind(&Addr::unix(&path).unwrap()).await.unwrap();
         let server = Server::builder(router).max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN).serve(listener);
         Self { state, path, server }
     }

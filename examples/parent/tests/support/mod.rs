@@ -64,7 +64,7 @@ pub fn config(dir: &TempDir, tls: &TestTls) -> Config {
     let mut config = Config::new(
         "127.0.0.1:0".parse().unwrap(),
         tls.identity(),
-        Addr::unix(dir.path().join("enclave.sock")),
+        Addr::unix(dir.path().join("enclave.sock")).unwrap(),
         StoreConfig::Directory(dir.path().join("keys")),
         CredentialsSource::Fixed(credentials()),
     );
