@@ -100,7 +100,8 @@ impl Relay {
         Self { allowlist, limits, resolver: Resolver::system(), target }
     }
 
-    /// How long connecting to the target may take, name resolution included. Default 10 s.
+    /// How long connecting to the target may take, name resolution included. Default 10 s, of which each address of the
+    /// target has its share, as [`Addr::connect_within`] says.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.connect_timeout = addable(timeout);
         self
@@ -274,8 +275,7 @@ fn admit(shared: &Arc<Shared>, stream: Stream, connections: &mut JoinSet<()>) {
 
 async fn relay_one(shared: &Shared, client: Stream) {
     let limits = &shared.limits;
-    let connecting = shared.target.connect_with(&shared.resolver);
-    let Ok(Ok(target)) = timeout(limits.connect_timeout, connecting).await else {
+    let Ok(target) = shared.target.connect_within(limits.connect_timeout, &shared.resolver).await else {
         return count(&shared.totals.unreachable);
     };
     match carry(client, target, limits.idle_timeout, &shared.totals.carried).await {

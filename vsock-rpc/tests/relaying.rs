@@ -14,6 +14,7 @@ use futures_util::future::try_join_all;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use vsock_rpc::relay::{Allowlist, Relay, RelayHandle};
 use vsock_rpc::transport::{MemoryConnector, Resolver};
 use vsock_rpc::{Addr, Client, HostPort, Listener, Server, Stream};
@@ -141,7 +142,11 @@ async fn two_hosts() -> [TcpListener; 2] {
 }
 
 /// A relay to `kms.test`, whose addresses the test changes as DNS would.
-fn rig_by_name(port: u16, zone: &Arc<Mutex<Vec<IpAddr>>>) -> (MemoryConnector, RelayHandle) {
+fn rig_by_name(
+    port: u16,
+    zone: &Arc<Mutex<Vec<IpAddr>>>,
+    configure: impl FnOnce(Relay) -> Relay,
+) -> (MemoryConnector, RelayHandle) {
     let zone = Arc::clone(zone);
     let resolver = Resolver::new(move |host| {
         assert_eq!(host, "kms.test");
@@ -150,15 +155,15 @@ fn rig_by_name(port: u16, zone: &Arc<Mutex<Vec<IpAddr>>>) -> (MemoryConnector, R
     });
     let addr = Addr::Tcp(HostPort::new("kms.test", port).unwrap());
     let (listener, connector) = Listener::memory(64 * 1024);
-    let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).resolver(resolver).serve(listener).unwrap();
-    (connector, relay)
+    let relay = Relay::new(addr.clone(), Allowlist::from_iter([addr])).resolver(resolver);
+    (connector, configure(relay).serve(listener).unwrap())
 }
 
 #[tokio::test]
 async fn a_name_is_resolved_anew_for_each_connection() {
     let hosts = two_hosts().await;
     let zone = Arc::new(Mutex::new(Vec::new()));
-    let (connector, relay) = rig_by_name(hosts[0].local_addr().unwrap().port(), &zone);
+    let (connector, relay) = rig_by_name(hosts[0].local_addr().unwrap().port(), &zone, |relay| relay);
     for round in 0..4_u8 {
         let host = &hosts[usize::from(round % 2)];
         *zone.lock().unwrap() = vec![host.local_addr().unwrap().ip()];
@@ -179,12 +184,41 @@ async fn the_addresses_of_a_name_are_tried_in_turn() {
     let port = first.local_addr().unwrap().port();
     let zone = Arc::new(Mutex::new(vec![first.local_addr().unwrap().ip(), second.local_addr().unwrap().ip()]));
     drop(first);
-    let (connector, relay) = rig_by_name(port, &zone);
+    let (connector, relay) = rig_by_name(port, &zone, |relay| relay);
     let (mut client, mut server) = connect(&second, &connector).await;
     client.write_all(b"x").await.unwrap();
     assert_eq!(server.read_u8().await.unwrap(), b'x');
     drop((client, server));
     relay.shutdown().await;
+}
+
+/// A listener that takes no connection any more: what connects to it waits for an answer.
+async fn black_hole() -> (tokio::net::TcpListener, Vec<tokio::net::TcpStream>) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    // Its backlog: it is full when a connection is not made at once.
+    while let Ok(stream) = timeout(SECOND / 4, tokio::net::TcpStream::connect(addr)).await {
+        waiting.push(stream.unwrap());
+        assert!(waiting.len() < 10, "the backlog has no end");
+    }
+    (listener, waiting)
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_leaves_the_next_its_time() {
+    let (silent, _waiting) = black_hole().await;
+    let silent = silent.local_addr().unwrap();
+    let target = TcpListener::bind(("127.0.0.2", silent.port())).await.unwrap();
+    let zone = Arc::new(Mutex::new(vec![silent.ip(), target.local_addr().unwrap().ip()]));
+    let (connector, relay) = rig_by_name(silent.port(), &zone, |relay| relay.connect_timeout(2 * SECOND));
+    let (mut client, mut server) = timeout(LONG, connect(&target, &connector)).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(server.read_u8().await.unwrap(), b'x');
+    drop((client, server));
+    assert_eq!(relay.shutdown().await.unreachable, 0);
 }
 
 #[tokio::test]

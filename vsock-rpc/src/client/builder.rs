@@ -59,7 +59,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one attempt to connect may take. Default 5 s.
+    /// How long one attempt to connect may take. Default 5 s, of which each address of a name has its share, as
+    /// [`Addr::connect_within`](crate::Addr::connect_within) says.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.connect_timeout = addable(timeout);
         self

@@ -119,7 +119,8 @@ impl Dialer {
         history.fruitless = history.fruitless.saturating_add(1);
         history.not_before = Some(Instant::now() + pause);
         history.last_error = None;
-        let connected = timeout(self.limits.connect_timeout, self.connector.connect()).await;
+        let limit = self.limits.connect_timeout;
+        let connected = timeout(limit, self.connector.connect(limit)).await;
         let error = match connected {
             Ok(Ok(stream)) => {
                 let connection = Arc::new(InFlight::default());

@@ -115,17 +115,22 @@ impl SessionConnector {
     /// # Errors
     /// Why there is no session. Nothing but the hello was sent.
     pub async fn connect(&self) -> Result<SessionStream, SessionError> {
+        self.connect_within(Duration::MAX).await
+    }
+
+    /// The same, for a caller who waits no longer than `patience`.
+    async fn connect_within(&self, patience: Duration) -> Result<SessionStream, SessionError> {
         let limit = self.inner.opening_timeout;
-        timeout(limit, self.inner.open()).await.unwrap_or(Err(SessionError::TimedOut { limit }))
+        timeout(limit, self.inner.open(limit.min(patience))).await.unwrap_or(Err(SessionError::TimedOut { limit }))
     }
 }
 
 impl From<SessionConnector> for Connector {
     fn from(sessions: SessionConnector) -> Self {
         let target = Arc::clone(sessions.inner.connector.target());
-        Self::new(target, move || {
+        Self::within(target, move |timeout| {
             let sessions = sessions.clone();
-            async move { Ok(sessions.connect().await?) }
+            async move { Ok(sessions.connect_within(timeout).await?) }
         })
     }
 }
@@ -143,8 +148,8 @@ impl fmt::Debug for SessionConnector {
 
 impl Inner {
     /// The exchange, up to the verdict on the evidence.
-    async fn open(&self) -> Result<SessionStream, SessionError> {
-        let stream = self.connector.connect().await.map_err(|error| SessionError::Io(Arc::new(error)))?;
+    async fn open(&self, timeout: Duration) -> Result<SessionStream, SessionError> {
+        let stream = self.connector.connect(timeout).await.map_err(|error| SessionError::Io(Arc::new(error)))?;
         let mut tls = self.shake_hands(stream).await?;
         let server_key = tls::peer_key(tls.get_ref().1)?;
         let nonce = self.say_hello(&mut tls).await?;
