@@ -44,6 +44,8 @@ use crate::gauge::Gauge;
 use crate::transport::{Addr, Listener, Resolver, Stream};
 
 /// The targets that relays may be set up for. An empty list allows none.
+///
+/// Entries are exact: there are no patterns and no wildcards, and a name does not stand for its addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowlist {
     targets: Vec<Addr>,
@@ -134,20 +136,51 @@ impl Relay {
     /// Carries every connection of `listener` to the target.
     ///
     /// # Errors
-    /// [`io::ErrorKind::PermissionDenied`] if the target is not on the allowlist.
+    /// [`RefusedTarget`]; nothing was accepted then.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn serve(self, listener: Listener) -> io::Result<RelayHandle> {
+    pub fn serve(self, listener: Listener) -> Result<RelayHandle, RefusedTarget> {
         if !self.allowlist.allows(&self.target) {
-            let message = format!("{} is not on the allowlist", self.target);
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+            return Err(RefusedTarget::NotAllowed { target: self.target });
+        }
+        if let Addr::Vsock { cid: Addr::CID_ANY, .. } = self.target {
+            return Err(RefusedTarget::Wildcard { target: self.target });
         }
         let local_addr = listener.local_addr().cloned();
         let Self { limits, resolver, target, .. } = self;
         let shared = Arc::new(Shared { limits, resolver, target, totals: Totals::default() });
         let accepting = Accepting::spawn(|shutdown| accept_loop(Arc::clone(&shared), listener, shutdown));
         Ok(RelayHandle { local_addr, shared, accepting })
+    }
+}
+
+/// Why no relay was set up for a target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefusedTarget {
+    /// The allowlist does not name it.
+    #[error("{target} is not on the allowlist")]
+    NotAllowed {
+        /// The target.
+        target: Addr,
+    },
+    /// The context id `any` is one to listen on: nobody can be reached at it.
+    #[error("{target} is an address to listen on, and nobody's to connect to")]
+    Wildcard {
+        /// The target.
+        target: Addr,
+    },
+}
+
+impl From<RefusedTarget> for io::Error {
+    /// Of kind [`PermissionDenied`](io::ErrorKind::PermissionDenied) or [`InvalidInput`](io::ErrorKind::InvalidInput).
+    fn from(refused: RefusedTarget) -> Self {
+        let kind = match &refused {
+            RefusedTarget::NotAllowed { .. } => io::ErrorKind::PermissionDenied,
+            RefusedTarget::Wildcard { .. } => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, refused)
     }
 }
 

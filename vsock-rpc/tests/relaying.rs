@@ -15,7 +15,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-use vsock_rpc::relay::{Allowlist, Relay, RelayHandle};
+use vsock_rpc::relay::{Allowlist, RefusedTarget, Relay, RelayHandle};
 use vsock_rpc::transport::{MemoryConnector, Resolver};
 use vsock_rpc::{Addr, Client, HostPort, Listener, Server, Stream};
 
@@ -339,10 +339,24 @@ async fn only_allowed_targets_are_served() {
         let served = Relay::new(target, allowlist.clone()).serve(Listener::memory(1).0);
         match served {
             Ok(_) => assert!(allowed),
-            Err(error) => assert!(!allowed && error.kind() == io::ErrorKind::PermissionDenied),
+            Err(error) => {
+                assert!(!allowed && matches!(error, RefusedTarget::NotAllowed { .. }), "{error}");
+                assert_eq!(io::Error::from(error).kind(), io::ErrorKind::PermissionDenied);
+            }
         }
     }
     assert!(!Allowlist::default().allows(&"vsock:16:5000".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn an_address_to_listen_on_is_no_target_and_allows_none_but_itself() {
+    let any: Addr = "vsock:any:5000".parse().unwrap();
+    let allowlist = Allowlist::from_iter([any.clone()]);
+    assert!(!allowlist.allows(&"vsock:16:5000".parse().unwrap()));
+    let refused = Relay::new(any.clone(), allowlist).serve(Listener::memory(1).0).unwrap_err();
+    assert_eq!(refused, RefusedTarget::Wildcard { target: any });
+    assert_eq!(refused.to_string(), "vsock:any:5000 is an address to listen on, and nobody's to connect to");
+    assert_eq!(io::Error::from(refused).kind(), io::ErrorKind::InvalidInput);
 }
 
 #[tokio::test]

@@ -45,9 +45,9 @@ impl Relays {
                 .serve(listener);
             match relay {
                 Ok(handle) => relays.0.push(Running { listen, handle }),
-                Err(source) => {
+                Err(refused) => {
                     relays.shutdown().await;
-                    return Err(StartError::Listen { addr: listen, source });
+                    return Err(StartError::Listen { addr: listen, source: refused.into() });
                 }
             }
         }
