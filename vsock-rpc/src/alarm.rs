@@ -3,14 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Context;
-use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
-
-/// A timeout that can be added to any instant: 30 days stand for everything longer.
-pub(crate) fn addable(timeout: Duration) -> Duration {
-    timeout.min(Duration::from_secs(30 * 24 * 60 * 60))
-}
 
 /// Wakes a task at the earliest of changing deadlines.
 ///

@@ -10,6 +10,7 @@ pub mod frame;
 mod frame_io;
 mod gauge;
 mod goaway;
+mod limits;
 mod method;
 #[cfg(feature = "tower")]
 pub mod middleware;

@@ -39,8 +39,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::carry::{Carried, carry};
 use crate::accepting::{Accepting, accept_each};
-use crate::alarm::addable;
 use crate::gauge::Gauge;
+use crate::limits::cut_to_max_timeout;
 use crate::transport::{Addr, Listener, Resolver, Stream};
 
 /// The targets that relays may be set up for. An empty list allows none.
@@ -73,6 +73,8 @@ impl FromIterator<Addr> for Allowlist {
 }
 
 /// Sets up a relay.
+///
+/// Every timeout is cut to 30 days.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Relay {
@@ -105,19 +107,19 @@ impl Relay {
     /// How long connecting to the target may take, name resolution included. Default 10 s, of which each address of the
     /// target has its share, as [`Addr::connect_within`] says.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect_timeout = addable(timeout);
+        self.limits.connect_timeout = cut_to_max_timeout(timeout);
         self
     }
 
     /// How long a graceful shutdown waits for connections to end by themselves. Default 10 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.drain_timeout = addable(timeout);
+        self.limits.drain_timeout = cut_to_max_timeout(timeout);
         self
     }
 
     /// How long a connection may carry nothing in either direction. Default 5 min.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.idle_timeout = addable(timeout);
+        self.limits.idle_timeout = cut_to_max_timeout(timeout);
         self
     }
 

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::{Client, Connector};
-use crate::alarm::addable;
 use crate::codec::{DEFAULT_MAX_PAYLOAD_LEN, PAYLOAD_LEN_CEILING};
+use crate::limits::cut_to_max_timeout;
 #[cfg(feature = "tower")]
 use crate::middleware::Layers;
 
 /// Sets the limits of a [`Client`]; each has a finite default.
+///
+/// Every timeout is cut to 30 days.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientBuilder {
@@ -54,22 +56,22 @@ impl ClientBuilder {
     /// How long to wait after a failed connection: at least `min`, doubled up to `max`, less up to a half at random.
     /// Default 50 ms to 5 s.
     pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
-        self.limits.backoff_min = addable(min);
-        self.limits.backoff_max = addable(max.max(min));
+        self.limits.backoff_min = cut_to_max_timeout(min);
+        self.limits.backoff_max = cut_to_max_timeout(max.max(min));
         self
     }
 
     /// How long one attempt to connect may take. Default 5 s, of which each address of a name has its share, as
     /// [`Addr::connect_within`](crate::Addr::connect_within) says.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect_timeout = addable(timeout);
+        self.limits.connect_timeout = cut_to_max_timeout(timeout);
         self
     }
 
     /// After how much silence, with calls in flight, the server is asked for a sign of life; it then has as long
     /// again to answer before the connection is given up. Default 10 s.
     pub fn liveness_interval(mut self, interval: Duration) -> Self {
-        self.limits.liveness_interval = addable(interval).max(Duration::from_millis(1));
+        self.limits.liveness_interval = cut_to_max_timeout(interval).max(Duration::from_millis(1));
         self
     }
 
@@ -100,7 +102,7 @@ impl ClientBuilder {
     /// How long a frame may take to arrive once begun, and a piece of 16 KiB to be taken by the server.
     /// Default 10 s.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.stall_timeout = addable(timeout);
+        self.limits.stall_timeout = cut_to_max_timeout(timeout);
         self
     }
 

@@ -25,8 +25,8 @@ pub use self::connector::Connector;
 use self::dialer::Dialer;
 pub use self::error::CallError;
 use self::in_flight::Ticket;
-use crate::alarm::addable;
 use crate::cbor::{self, EncodedRequest};
+use crate::limits::cut_to_max_timeout;
 use crate::method::{MAX_METHOD_NAME_LEN, Method};
 #[cfg(feature = "tower")]
 use crate::middleware::{ClientService, OutgoingCall};
@@ -80,7 +80,7 @@ impl Client {
         let layered = self.layered.clone();
         async move {
             let request = encoded.map_err(CallError::MalformedRequest)?;
-            let deadline = Instant::now() + addable(timeout);
+            let deadline = Instant::now() + cut_to_max_timeout(timeout);
             #[cfg(feature = "tower")]
             let payload = match layered {
                 Some(layered) => layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Server, ServerHandle};
-use crate::alarm::addable;
 use crate::codec::{DEFAULT_MAX_PAYLOAD_LEN, PAYLOAD_LEN_CEILING};
+use crate::limits::cut_to_max_timeout;
 use crate::router::Routes;
 use crate::transport::Listener;
 
 /// Sets the limits of a [`Server`]; each has a finite default.
+///
+/// Every timeout is cut to 30 days.
 #[derive(Clone)]
 #[must_use]
 pub struct ServerBuilder {
@@ -49,19 +51,19 @@ impl ServerBuilder {
 
     /// How long a graceful shutdown waits for handlers at work. Default 10 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.drain_timeout = addable(timeout);
+        self.limits.drain_timeout = cut_to_max_timeout(timeout);
         self
     }
 
     /// How long a frame may take to arrive, from its first byte. Default 10 s.
     pub fn frame_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.frame_timeout = addable(timeout);
+        self.limits.frame_timeout = cut_to_max_timeout(timeout);
         self
     }
 
     /// How long a connection may be silent with nothing in flight. Default 5 min.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.idle_timeout = addable(timeout);
+        self.limits.idle_timeout = cut_to_max_timeout(timeout);
         self
     }
 
@@ -73,7 +75,7 @@ impl ServerBuilder {
 
     /// The longest that a handler may work, whatever the caller asks for. Default 60 s.
     pub fn max_deadline(mut self, max: Duration) -> Self {
-        self.limits.max_deadline = addable(max);
+        self.limits.max_deadline = cut_to_max_timeout(max);
         self
     }
 
@@ -104,7 +106,7 @@ impl ServerBuilder {
 
     /// How long a peer may take to accept a piece of 16 KiB. Default 10 s.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.write_timeout = addable(timeout);
+        self.limits.write_timeout = cut_to_max_timeout(timeout);
         self
     }
 

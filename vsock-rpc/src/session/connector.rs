@@ -14,8 +14,8 @@ use super::evidence::{ExpectedEvidence, VerifyEvidence};
 use super::preamble::{Answer, Hello, Wants};
 use super::stream::Carrier;
 use super::{BUFFER_LIMIT, ClientKey, MAX_EVIDENCE_LEN, SessionError, SessionStream, binding, tls};
-use crate::alarm::addable;
 use crate::client::Connector;
+use crate::limits::cut_to_max_timeout;
 use crate::transport::{ByteStream, PeerIdentity};
 
 type ClientTls = tokio_rustls::client::TlsStream<Carrier>;
@@ -39,6 +39,8 @@ struct Inner {
 }
 
 /// Sets up a [`SessionConnector`].
+///
+/// Every timeout is cut to 30 days.
 #[derive(Clone)]
 #[must_use]
 pub struct SessionConnectorBuilder {
@@ -66,7 +68,7 @@ impl SessionConnectorBuilder {
     /// A [`Client`](crate::Client) also counts it as connecting: the shorter of this and its
     /// [`connect_timeout`](crate::client::ClientBuilder::connect_timeout) holds.
     pub fn opening_timeout(mut self, timeout: Duration) -> Self {
-        self.opening_timeout = addable(timeout);
+        self.opening_timeout = cut_to_max_timeout(timeout);
         self
     }
 

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::alarm::addable;
+use crate::limits::cut_to_max_timeout;
 
 pub use self::addr::{Addr, HostPort, ParseAddrError};
 pub(crate) use self::backlog::Backlog;
@@ -56,7 +56,7 @@ impl Addr {
     /// # Errors
     /// Those of [`connect_with`](Self::connect_with), and [`io::ErrorKind::TimedOut`].
     pub async fn connect_within(&self, timeout: Duration, resolver: &Resolver) -> io::Result<Stream> {
-        let deadline = Instant::now() + addable(timeout);
+        let deadline = Instant::now() + cut_to_max_timeout(timeout);
         within(deadline, self.connect_by(Some(deadline), resolver)).await
     }
 

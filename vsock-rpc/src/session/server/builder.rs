@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionServer;
-use crate::alarm::addable;
+use crate::limits::cut_to_max_timeout;
 use crate::session::evidence::Evidence;
 use crate::session::{AllowedClients, SessionError, SessionKeys};
 use crate::transport::Peer;
 
 /// Sets the limits of a [`SessionServer`]; each has a finite default.
+///
+/// Every timeout is cut to 30 days.
 #[derive(Clone)]
 #[must_use]
 pub struct SessionServerBuilder {
@@ -54,14 +56,14 @@ impl SessionServerBuilder {
     /// Such evidence names this server's key and no session: see
     /// [`accept_cached_evidence`](crate::session::SessionConnectorBuilder::accept_cached_evidence) for what is lost.
     pub fn serve_cached_evidence(mut self, age: Duration) -> Self {
-        self.limits.cached_evidence_age = addable(age);
+        self.limits.cached_evidence_age = cut_to_max_timeout(age);
         self
     }
 
     /// How long getting evidence may take. The client is then told that there is none. Default 3 s, so that a
     /// [`Client`](crate::Client) still waits.
     pub fn evidence_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.evidence_timeout = addable(timeout);
+        self.limits.evidence_timeout = cut_to_max_timeout(timeout);
         self
     }
 
@@ -81,13 +83,13 @@ impl SessionServerBuilder {
     /// How long a client may keep its place among [`max_openings`](Self::max_openings) when others want it and it is
     /// the client's turn. Default 1 s.
     pub fn opening_grace(mut self, grace: Duration) -> Self {
-        self.limits.opening_grace = addable(grace);
+        self.limits.opening_grace = cut_to_max_timeout(grace);
         self
     }
 
     /// How long opening a session may take, from the connection to the last byte of evidence. Default 10 s.
     pub fn opening_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.opening_timeout = addable(timeout);
+        self.limits.opening_timeout = cut_to_max_timeout(timeout);
         self
     }
 
