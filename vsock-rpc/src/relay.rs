@@ -111,7 +111,8 @@ impl Relay {
         self
     }
 
-    /// How long a graceful shutdown waits for connections to end by themselves. Default 10 s.
+    /// How long a graceful shutdown waits for connections to end by themselves; the rest is [`cut`](Counters::cut).
+    /// Default 10 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.limits.drain_timeout = cut_to_max_timeout(timeout);
         self
@@ -124,6 +125,10 @@ impl Relay {
     }
 
     /// How many connections are carried at a time; further ones are closed at once. Default 1024.
+    ///
+    /// Each takes two file descriptors, so that the process needs a limit on open files (`RLIMIT_NOFILE`) of more than
+    /// twice this; 1024 is a common one. Without descriptors, connections wait to be accepted, and those that were
+    /// accepted find their target unreachable.
     pub fn max_connections(mut self, max: usize) -> Self {
         self.limits.max_connections = max.max(1);
         self
@@ -198,6 +203,8 @@ pub struct Counters {
     pub bytes_from_target: u64,
     /// Bytes carried to the target.
     pub bytes_to_target: u64,
+    /// Connections that were closed because they outlasted the drain timeout, before or after the target was reached.
+    pub cut: u64,
     /// Connections that ended in a failure of either side, after the target was reached.
     pub failed: u64,
     /// Connections closed at once because of the bound.
@@ -259,6 +266,7 @@ struct Totals {
     accepted: AtomicU64,
     active: Gauge,
     carried: Carried,
+    cut: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
     timed_out: AtomicU64,
@@ -273,6 +281,7 @@ impl Totals {
             active: self.active.taken() as u64,
             bytes_from_target: read(&self.carried.from_target),
             bytes_to_target: read(&self.carried.to_target),
+            cut: read(&self.cut),
             failed: read(&self.failed),
             refused: read(&self.refused),
             timed_out: read(&self.timed_out),
@@ -291,7 +300,13 @@ async fn accept_loop(shared: Arc<Shared>, listener: Listener, shutdown: Cancella
     let ended = accept_each(listener, &shutdown, &mut connections, admit_one).await;
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(shared.limits.drain_timeout, all_ended).await.is_err() {
-        connections.shutdown().await;
+        connections.abort_all();
+        while let Some(connection) = connections.join_next().await {
+            // One that ended just before is counted as what it was.
+            if connection.is_err_and(|error| error.is_cancelled()) {
+                count(&shared.totals.cut);
+            }
+        }
     }
     ended
 }

@@ -13,8 +13,12 @@ use super::{MAX_WRITE_LEN, PeerIdentity};
 
 /// A connected byte stream over vsock, a unix socket, TCP, or memory.
 ///
-/// One write call passes on at most [`MAX_WRITE_LEN`] bytes: larger single writes have hung
-/// virtio-vsock connections, and everything written above this type is cut by it.
+/// One write call passes on at most [`MAX_WRITE_LEN`] bytes, and everything written above this type is cut by it: larger
+/// single writes have hung virtio-vsock connections ([vhost-device#494][hang] is such a report, [libkrun#772][deadlock]
+/// another).
+///
+/// [hang]: https://github.com/rust-vmm/vhost-device/issues/494
+/// [deadlock]: https://github.com/libkrun/libkrun/issues/772
 pub struct Stream {
     kind: Kind,
     peer: Peer,
@@ -182,7 +186,7 @@ mod tests {
         assert_eq!(stream.write(&[0; 50_000]).await.unwrap(), MAX_WRITE_LEN);
     }
 
-    /// There is no `AF_VSOCK` loopback, but the type takes any stream socket.
+    /// Few kernels have an `AF_VSOCK` loopback, but the type takes any stream socket.
     #[cfg(feature = "vsock")]
     #[tokio::test]
     async fn a_vsock_stream_carries_bytes_and_ends() {
