@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
-use futures_util::future::try_join_all;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, try_join_all};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
-use vsock_rpc::relay::{Allowlist, RefusedTarget, Relay, RelayHandle};
+use tokio::time::{Instant, timeout};
+use vsock_rpc::relay::{Allowlist, Counters, RefusedTarget, Relay, RelayHandle};
 use vsock_rpc::transport::{MemoryConnector, Resolver};
 use vsock_rpc::{Addr, Client, HostPort, Listener, Server, Stream};
 
@@ -221,43 +222,46 @@ async fn an_address_that_does_not_answer_leaves_the_next_its_time() {
     assert_eq!(relay.shutdown().await.unreachable, 0);
 }
 
-#[tokio::test]
-async fn a_resolver_is_waited_for_no_longer_than_for_connecting_and_never_asked_for_an_address() {
-    let slow = || Resolver::new(|_| pending());
+#[tokio::test(start_paused = true)]
+async fn a_resolver_is_waited_for_no_longer_than_for_connecting() {
     let name = Addr::Tcp(HostPort::new("kms.test", 443).unwrap());
     let (listener, connector) = Listener::memory(1024);
     let relay = Relay::new(name.clone(), Allowlist::from_iter([name]))
-        .resolver(slow())
-        .connect_timeout(Duration::from_millis(20))
+        .resolver(Resolver::new(|_| pending()))
+        .connect_timeout(7 * SECOND)
         .serve(listener)
         .unwrap();
+    let began = Instant::now();
     let mut client = connector.connect().await.unwrap();
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(began.elapsed(), 7 * SECOND);
     assert_eq!(relay.shutdown().await.unreachable, 1);
+}
 
-    let (target, connector, relay) = rig(|relay| relay.resolver(slow())).await;
+#[tokio::test]
+async fn a_resolver_is_never_asked_for_an_address() {
+    let (target, connector, relay) = rig(|relay| relay.resolver(Resolver::new(|_| pending()))).await;
     assert!(target.local_addr().unwrap().ip() == Ipv4Addr::LOCALHOST);
     drop(connect(&target, &connector).await);
     assert_eq!(relay.shutdown().await.unreachable, 0);
 }
 
-/// The open files that this process may have, once it asked for as many as it may.
-fn open_file_limit() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
-    setrlimit(Resource::Nofile, raised).unwrap();
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+/// Asks for as many open files as this process may have, which must be `needed` at least.
+fn raise_open_file_limit(needed: u64) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    assert!(
+        limit >= needed,
+        "this test needs {needed} open files: raise the hard limit (`ulimit -Hn`), which is {limit}"
+    );
 }
 
 #[tokio::test]
 async fn a_thousand_connections_are_carried_at_once_by_one_thread() {
     const CONNECTIONS: usize = 1000;
     // Four descriptors each: both ends of both sockets are this process's.
-    let limit = open_file_limit();
-    if limit < 4 * CONNECTIONS as u64 + 100 {
-        eprintln!("not shown: 1,000 connections need 4,100 open files, and the limit is {limit}");
-        return;
-    }
+    raise_open_file_limit(4 * CONNECTIONS as u64 + 100);
     let dir = tempfile::tempdir().unwrap();
     let listen = Addr::unix(dir.path().join("vsock")).unwrap();
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -373,10 +377,27 @@ async fn connections_above_the_bound_are_closed() {
     relay.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_silent_connection_is_closed() {
-    let (target, connector, relay) = rig(|relay| relay.idle_timeout(Duration::from_millis(50))).await;
+/// Keeps the runtime from being idle, so that a paused clock moves only when the test moves it: waiting for a socket is
+/// idling, too.
+fn hold_clock() {
+    tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_closed_when_its_time_is_over_and_not_before() {
+    hold_clock();
+    let (target, connector, relay) = rig(|relay| relay.idle_timeout(10 * SECOND)).await;
     let (mut client, mut server) = connect(&target, &connector).await;
+    for _ in 0..3 {
+        tokio::time::advance(9 * SECOND).await;
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+    }
+    tokio::time::advance(10 * SECOND).await;
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(relay.shutdown().await.timed_out, 1);
@@ -426,16 +447,60 @@ async fn an_unreachable_target_closes_the_connection_and_is_counted() {
     assert_eq!(relay.shutdown().await.unreachable, 1);
 }
 
-#[tokio::test]
-async fn a_shutdown_lets_connections_end_and_then_closes_them() {
-    let (target, connector, relay) = rig(|relay| relay.drain_timeout(Duration::from_millis(50))).await;
+/// Begins a shutdown, and returns it once nothing is accepted any more.
+async fn begin_shutdown(relay: RelayHandle, connector: &MemoryConnector) -> BoxFuture<'static, Counters> {
+    let mut draining = relay.shutdown().boxed();
+    assert!((&mut draining).now_or_never().is_none());
+    for _ in 0..1000 {
+        if connector.connect().await.is_err() {
+            return draining;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("a relay that shuts down still accepts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_counts_whole_what_ends_in_time_and_then_cuts_the_rest() {
+    hold_clock();
+    let (target, connector, relay) = rig(|relay| relay.drain_timeout(10 * SECOND)).await;
     let (mut client, mut server) = connect(&target, &connector).await;
-    client.write_all(b"x").await.unwrap();
-    assert_eq!(server.read_u8().await.unwrap(), b'x');
-    relay.shutdown().await;
-    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
-    assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
-    assert!(connector.connect().await.is_err());
+    let (mut idle_client, mut idle_server) = connect(&target, &connector).await;
+    for (client, server) in [(&mut client, &mut server), (&mut idle_client, &mut idle_server)] {
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+    }
+    let mut draining = begin_shutdown(relay, &connector).await;
+    tokio::time::advance(9 * SECOND).await;
+    let (mut question, mut answer) = (Vec::new(), Vec::new());
+    client.write_all(b"late question").await.unwrap();
+    client.shutdown().await.unwrap();
+    server.read_to_end(&mut question).await.unwrap();
+    server.write_all(b"late answer").await.unwrap();
+    drop(server);
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!((&question[..], &answer[..]), (&b"late question"[..], &b"late answer"[..]));
+
+    assert!((&mut draining).now_or_never().is_none(), "the other connection has a second left");
+    tokio::time::advance(SECOND).await;
+    let counters = draining.await;
+    assert_eq!((counters.bytes_to_target, counters.bytes_from_target), (15, 11));
+    assert_eq!((counters.accepted, counters.active, counters.cut), (2, 0, 1));
+    assert_eq!((counters.failed, counters.timed_out), (0, 0));
+    assert_eq!(idle_client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(idle_server.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_is_over_when_the_last_connection_is() {
+    hold_clock();
+    let (target, connector, relay) = rig(|relay| relay.drain_timeout(10 * SECOND)).await;
+    let (client, server) = connect(&target, &connector).await;
+    let draining = begin_shutdown(relay, &connector).await;
+    drop((client, server));
+    let began = Instant::now();
+    let counters = draining.await;
+    assert_eq!((began.elapsed(), counters.cut), (Duration::ZERO, 0));
 }
 
 #[tokio::test]
@@ -444,11 +509,25 @@ async fn a_target_that_takes_nothing_slows_its_own_client_only() {
     let (mut stuck, stuck_server) = connect(&target, &connector).await;
     let flood = tokio::spawn(async move { while stuck.write_all(&[0; 16 * 1024]).await.is_ok() {} });
     let (mut client, mut server) = connect(&target, &connector).await;
-    for _ in 0..100 {
-        client.write_all(b"x").await.unwrap();
-        assert_eq!(server.read_u8().await.unwrap(), b'x');
-    }
+    let mut exchanges = async |count: u64| {
+        for _ in 0..count {
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(server.read_u8().await.unwrap(), b'x');
+        }
+    };
+    // Stuck: while the other connection carries this much, the flood does not get one byte further.
+    let is_stuck = async {
+        loop {
+            let before = relay.counters().bytes_to_target;
+            exchanges(1000).await;
+            if before > 1000 && relay.counters().bytes_to_target == before + 1000 {
+                return;
+            }
+        }
+    };
+    timeout(LONG, is_stuck).await.expect("a target that takes nothing is filled up in the end");
     assert!(!flood.is_finished());
+    exchanges(100).await;
     drop(stuck_server);
     flood.await.unwrap();
     drop((client, server));
