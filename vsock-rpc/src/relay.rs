@@ -134,7 +134,8 @@ impl Relay {
         self
     }
 
-    /// How the target's name is resolved, which is done for each connection. Default: as the operating system does.
+    /// How the target's name is resolved, which is done for each connection; those that come while it is being done share
+    /// what it finds. Default: as the operating system does.
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
@@ -156,6 +157,7 @@ impl Relay {
         }
         let local_addr = listener.local_addr().cloned();
         let Self { limits, resolver, target, .. } = self;
+        let resolver = resolver.one_at_a_time(limits.connect_timeout);
         let shared = Arc::new(Shared { limits, resolver, target, totals: Totals::default() });
         let accepting = Accepting::spawn(|shutdown| accept_loop(Arc::clone(&shared), listener, shutdown));
         Ok(RelayHandle { local_addr, shared, accepting })

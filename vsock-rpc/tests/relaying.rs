@@ -6,6 +6,7 @@ mod common;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -236,6 +237,34 @@ async fn a_resolver_is_waited_for_no_longer_than_for_connecting() {
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(began.elapsed(), 7 * SECOND);
     assert_eq!(relay.shutdown().await.unreachable, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_come_and_go_begin_no_lookup_each() {
+    let name = Addr::Tcp(HostPort::new("kms.test", 443).unwrap());
+    let (listener, connector) = Listener::memory(1024);
+    let lookups = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lookups);
+    let resolver = Resolver::new(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        pending()
+    });
+    let relay = Relay::new(name.clone(), Allowlist::from_iter([name]))
+        .resolver(resolver)
+        .connect_timeout(7 * SECOND)
+        .serve(listener)
+        .unwrap();
+    for round in 1..=3 {
+        let mut clients = Vec::new();
+        for _ in 0..50 {
+            clients.push(connector.connect().await.unwrap());
+        }
+        for mut client in clients {
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        }
+        assert_eq!(lookups.load(Ordering::SeqCst), round, "one for fifty, and another once that is given up");
+    }
+    assert_eq!(relay.shutdown().await.unreachable, 150);
 }
 
 #[tokio::test]

@@ -5,7 +5,13 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 /// Finds the addresses of a name, anew for each connection: as the operating system does, or by a function.
 ///
@@ -36,8 +42,48 @@ impl Resolver {
         })
     }
 
+    /// The same with one lookup of a name under way at a time, which is given up after `limit`: whoever asks meanwhile
+    /// shares what it finds, also when those that asked before have left.
+    ///
+    /// The operating system's lookups cannot be broken off, and take a thread of the runtime each: peers that come and go
+    /// must not begin one each.
+    pub(crate) fn one_at_a_time(self, limit: Duration) -> Self {
+        let under_way: Mutex<Option<Lookup>> = Mutex::default();
+        Self::new(move |host| {
+            // Nothing that holds the lock panics half-way through a change.
+            let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = match under_way.as_ref().filter(|lookup| lookup.host == host && !lookup.task.is_finished()) {
+                Some(lookup) => lookup.found.clone(),
+                None => under_way.insert(Lookup::begin(host, (self.resolve)(host), limit)).found.clone(),
+            };
+            async move { found.await.map_err(|error| io::Error::new(error.kind(), error)) }
+        })
+    }
+
     pub(super) async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         (self.resolve)(host).await
+    }
+}
+
+/// A lookup on a task of its own.
+struct Lookup {
+    host: String,
+    task: AbortHandle,
+    found: Shared<BoxFuture<'static, Result<Vec<IpAddr>, Arc<io::Error>>>>,
+}
+
+impl Lookup {
+    fn begin(host: &str, resolving: Resolving, limit: Duration) -> Self {
+        let task = tokio::spawn(timeout(limit, resolving));
+        let abort_handle = task.abort_handle();
+        let found = async move {
+            match task.await {
+                Ok(Ok(found)) => found.map_err(Arc::new),
+                Ok(Err(_elapsed)) => Err(Arc::new(io::ErrorKind::TimedOut.into())),
+                Err(panicked) => Err(Arc::new(io::Error::other(panicked))),
+            }
+        };
+        Self { host: host.to_owned(), task: abort_handle, found: found.boxed().shared() }
     }
 }
 
