@@ -80,3 +80,64 @@ impl fmt::Debug for Connector {
         f.debug_struct("Connector").field("target", &self.target).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::{Client, Method};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    struct Nothing;
+
+    impl Method for Nothing {
+        const NAME: &'static str = "nothing";
+        type Request = ();
+        type Response = ();
+    }
+
+    /// Reaches nobody, and keeps how long it was told that its caller will wait.
+    fn listening() -> (Connector, Arc<Mutex<Vec<Duration>>>) {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let connector = Connector::within("nobody", move |timeout| {
+            heard.lock().unwrap().push(timeout);
+            async { Err::<DuplexStream, _>(io::ErrorKind::ConnectionRefused.into()) }
+        });
+        (connector, told)
+    }
+
+    #[tokio::test]
+    async fn a_client_tells_its_connect_timeout() {
+        let (connector, told) = listening();
+        let client = Client::builder(connector).connect_timeout(3 * SECOND).build();
+        client.call::<Nothing>(&(), SECOND).await.unwrap_err();
+        assert_eq!(*told.lock().unwrap(), [3 * SECOND]);
+    }
+
+    #[cfg(feature = "session")]
+    #[tokio::test]
+    async fn through_a_session_the_shorter_timeout_is_told() {
+        use crate::session::{ClientKey, EvidenceError, ExpectedEvidence, SessionConnector, VerifyEvidence};
+
+        struct Unreached;
+        impl VerifyEvidence for Unreached {
+            fn verify(&self, _: &[u8], _: &ExpectedEvidence<'_>) -> Result<(), EvidenceError> {
+                unreachable!("nobody shows evidence")
+            }
+        }
+
+        for (opening, connecting) in [(2, 3), (3, 2)] {
+            let (connector, told) = listening();
+            let key = ClientKey::generate_p256().unwrap();
+            let sessions = SessionConnector::builder(connector, &key, Unreached).opening_timeout(opening * SECOND);
+            let client = Client::builder(sessions.build()).connect_timeout(connecting * SECOND).build();
+            client.call::<Nothing>(&(), SECOND).await.unwrap_err();
+            assert_eq!(*told.lock().unwrap(), [2 * SECOND]);
+        }
+    }
+}
