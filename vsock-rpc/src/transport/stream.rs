@@ -14,11 +14,9 @@ use super::{MAX_WRITE_LEN, PeerIdentity};
 /// A connected byte stream over vsock, a unix socket, TCP, or memory.
 ///
 /// One write call passes on at most [`MAX_WRITE_LEN`] bytes, and everything written above this type is cut by it: larger
-/// single writes have hung virtio-vsock connections ([vhost-device#494][hang] is such a report, [libkrun#772][deadlock]
-/// another).
+/// single writes have hung virtio-vsock connections ([a report][hang]).
 ///
 /// [hang]: https://github.com/rust-vmm/vhost-device/issues/494
-/// [deadlock]: https://github.com/libkrun/libkrun/issues/772
 pub struct Stream {
     kind: Kind,
     peer: Peer,
