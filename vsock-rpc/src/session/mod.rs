@@ -189,8 +189,8 @@
 //! | a record that arrives (TLS) | 16 KiB and 2 KiB of overhead | `Corrupted` |
 //! | records not yet taken by the stream (fixed) | 16 KiB and one record | nothing more is encrypted |
 //!
-//! An open session holds at most 64 KiB more than a plain connection, and about 13 KiB while it is silent; one that is
-//! being opened holds at most 96 KiB.
+//! An open session holds at most 96 KiB more than a plain connection; while it is silent, at most 40 KiB, and less than
+//! 10 KiB if little has passed. One that is being opened holds at most 96 KiB.
 //!
 //! Sessions that are being opened and sessions that are open are bounded apart: a thousand half-open handshakes take
 //! nothing from those that are open, and a newcomer gets the place of the one that has been waited for longest. The limits
