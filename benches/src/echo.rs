@@ -1,5 +1,9 @@
 //! An echo over a unix socket: through `vsock-rpc`, and bare, which is the limit.
 
+/// Everyone's echo on one thread: ours, bare, and the peers'.
+#[cfg(feature = "peers")]
+pub mod everyone;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +33,13 @@ impl Method for Echo {
 /// Whatever the operating system says when the socket cannot be bound.
 pub async fn serve(path: &Path) -> io::Result<ServerHandle> {
     let listener = Listener::bind(&Addr::Unix(path.to_owned())).await?;
-    Ok(Server::builder(Router::new(()).method::<Echo, _, _>(echo)).serve(listener))
+    Ok(server().serve(listener))
+}
+
+/// A server of [`Echo`] alone.
+#[must_use]
+pub fn server() -> Server {
+    Server::builder(Router::new(()).method::<Echo, _, _>(echo)).build()
 }
 
 /// A client of [`serve`].

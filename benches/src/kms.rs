@@ -3,8 +3,6 @@
 
 /// HTTP under TLS without anything around it.
 pub mod bare;
-/// The servers in a process of their own.
-pub mod child;
 /// The simulator and the bare server.
 pub mod servers;
 
@@ -21,9 +19,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use self::bare::BareClient;
-use self::child::ServerProcess;
 use self::servers::{Offer, Order, REGION, Servers, enclave_credentials};
 use crate::attested::Failure;
+use crate::child::{ServerProcess, Service};
 use crate::enveloped::Enveloped;
 
 /// An enclave, its KMS, and a data key that the one has got from the other.
@@ -84,7 +82,7 @@ impl World {
     /// If the process, the simulator or a call fails.
     pub fn elsewhere(threads: Threads, recipients: Recipients) -> Result<Self, Failure> {
         let parts = Parts::new()?;
-        let (process, offer) = ServerProcess::start(&parts.order)?;
+        let (process, offer) = ServerProcess::start::<Servers>(&parts.order)?;
         Self::enter(runtime(threads)?, parts, &offer, recipients, Host::Elsewhere { _process: process })
     }
 

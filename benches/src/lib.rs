@@ -1,8 +1,12 @@
 //! What the benches measure, set up once, and the peers that they compare with (feature `peers`).
 
+pub mod affinity;
 pub mod attested;
+pub mod child;
 pub mod echo;
 pub mod enveloped;
 pub mod kms;
 #[cfg(feature = "peers")]
 pub mod peers;
+pub mod relayed;
+pub mod session;

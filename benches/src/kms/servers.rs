@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bare::BareServer;
 use crate::attested::Failure;
+use crate::child::Service;
 
 /// What to serve, and for whom.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,12 +48,16 @@ pub struct Servers {
     bare: BareServer,
 }
 
-impl Servers {
-    /// Starts them on the runtime of the caller, and makes the key.
+impl Service for Servers {
+    const NAME: &'static str = "kms";
+    type Order = Order;
+    type Offer = Offer;
+
+    /// And makes the key.
     ///
     /// # Errors
     /// If a server does not start, or the key cannot be made.
-    pub async fn start(order: &Order) -> Result<Self, Failure> {
+    async fn start(order: &Order) -> Result<Self, Failure> {
         let operator = Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET, None, None)?;
         let kms = KmsSimulator::builder(REGION, ACCOUNT)
             .attestation_anchor(TrustAnchor::from_der(&order.attestation_root)?)
@@ -75,9 +80,7 @@ impl Servers {
         Ok(Self { offer, kms, bare })
     }
 
-    /// What is served.
-    #[must_use]
-    pub const fn offer(&self) -> &Offer {
+    fn offer(&self) -> &Offer {
         &self.offer
     }
 }

@@ -12,7 +12,10 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use benches::kms::child;
+use benches::attested::Failure;
+use benches::child::{self, Service};
+use benches::echo::everyone::Servers as EchoServers;
+use benches::kms::servers::Servers as KmsServers;
 use clap::Parser;
 
 use crate::row::Row;
@@ -32,9 +35,9 @@ struct Arguments {
     /// One round of one iteration: shows that each row runs. No bar is judged.
     #[arg(long)]
     smoke: bool,
-    /// Be the servers of the rows that have them in a process of their own.
+    /// Be these servers, for a row that has them in a process of their own.
     #[arg(long, hide = true)]
-    serve_kms: bool,
+    serve: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -42,8 +45,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
-    if arguments.serve_kms {
-        return serve();
+    if let Some(name) = arguments.serve {
+        return serve(&name);
     }
     let rows = match select(rows::all(), &arguments.only) {
         Ok(rows) => rows,
@@ -63,8 +66,13 @@ fn main() -> ExitCode {
     if outcomes.iter().all(Outcome::passes) { ExitCode::SUCCESS } else { ExitCode::from(MISSED) }
 }
 
-fn serve() -> ExitCode {
-    match child::serve() {
+fn serve(name: &str) -> ExitCode {
+    let served: Result<(), Failure> = match name {
+        EchoServers::NAME => child::serve::<EchoServers>(),
+        KmsServers::NAME => child::serve::<KmsServers>(),
+        unknown => Err(format!("no servers are called {unknown}").into()),
+    };
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
