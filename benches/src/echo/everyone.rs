@@ -20,9 +20,9 @@ use crate::peers::{tarpc, tonic};
 #[derive(Debug)]
 pub struct Everyone {
     bare: RefCell<UnixStream>,
-    ours: RefCell<Ours>,
-    tarpc: RefCell<tarpc::Client>,
-    tonic: RefCell<tonic::Client>,
+    ours: Ours,
+    tarpc: tarpc::Client,
+    tonic: tonic::Client,
     runtime: Runtime,
     #[expect(dead_code, reason = "held so that they serve")]
     host: Host,
@@ -67,84 +67,53 @@ impl Everyone {
             let bare = UnixStream::connect(path(BARE)).await?;
             let (tarpc, tonic) =
                 (tarpc::Client::connect(&path(TARPC)).await?, tonic::Client::connect(&path(TONIC)).await?);
-            Ok::<_, Failure>((RefCell::new(bare), RefCell::new(tarpc), RefCell::new(tonic)))
+            Ok::<_, Failure>((RefCell::new(bare), tarpc, tonic))
         })?;
-        let ours = RefCell::new(Ours { client: client(&path(OURS)), payload: ByteBuf::from(PAYLOAD) });
+        let ours = Ours { client: client(&path(OURS)), payload: ByteBuf::from(PAYLOAD) };
         Ok(Self { bare, ours, tarpc, tonic, runtime, host, folder })
     }
 
-    /// One round trip without an RPC.
+    /// So many round trips after one another without an RPC.
     ///
     /// # Errors
-    /// If it fails, or brings something else back.
-    pub fn call_bare(&self) -> Result<(), Failure> {
-        self.call(&self.bare)
+    /// If one fails, or brings something else back.
+    pub fn bare(&self, calls: usize) -> Result<(), Failure> {
+        let mut bare = self.bare.borrow_mut();
+        Ok(self.runtime.block_on(one_by_one(&mut *bare, calls))?)
     }
 
-    /// One call of vsock-rpc's echo.
+    /// One call, on no task of its own, so that nothing is allocated for one.
     ///
     /// # Errors
-    /// As [`call_bare`](Self::call_bare).
-    pub fn call_ours(&self) -> Result<(), Failure> {
-        self.call(&self.ours)
+    /// As [`bare`](Self::bare).
+    pub fn call(&self, whose: Whose) -> Result<(), Failure> {
+        Ok(self.runtime.block_on(async {
+            match whose {
+                Whose::Ours => self.ours.call().await,
+                Whose::Tarpc => one_by_one(&mut self.tarpc.clone(), 1).await,
+                Whose::Tonic => one_by_one(&mut self.tonic.clone(), 1).await,
+            }
+        })?)
     }
 
-    /// One call of tarpc's echo.
+    /// So many tasks, sharing one client, each with so many calls after one another.
     ///
     /// # Errors
-    /// As [`call_bare`](Self::call_bare).
-    pub fn call_tarpc(&self) -> Result<(), Failure> {
-        self.call(&self.tarpc)
+    /// As [`bare`](Self::bare).
+    pub fn calls(&self, whose: Whose, tasks: usize, calls: usize) -> Result<(), Failure> {
+        match whose {
+            Whose::Ours => self.share(&self.ours, tasks, calls),
+            Whose::Tarpc => self.share(&self.tarpc, tasks, calls),
+            Whose::Tonic => self.share(&self.tonic, tasks, calls),
+        }
     }
 
-    /// One call of tonic's echo.
-    ///
-    /// # Errors
-    /// As [`call_bare`](Self::call_bare).
-    pub fn call_tonic(&self) -> Result<(), Failure> {
-        self.call(&self.tonic)
-    }
-
-    /// [`CALLERS`] tasks that share one client of vsock-rpc's echo, each with so many calls after one another.
-    ///
-    /// # Errors
-    /// As [`call_bare`](Self::call_bare).
-    pub fn ours_in_flight(&self, calls: usize) -> Result<(), Failure> {
-        self.in_flight(&self.ours, calls)
-    }
-
-    /// The same with tarpc's.
-    ///
-    /// # Errors
-    /// As [`call_bare`](Self::call_bare).
-    pub fn tarpc_in_flight(&self, calls: usize) -> Result<(), Failure> {
-        self.in_flight(&self.tarpc, calls)
-    }
-
-    /// The same with tonic's.
-    ///
-    /// # Errors
-    /// As [`call_bare`](Self::call_bare).
-    pub fn tonic_in_flight(&self, calls: usize) -> Result<(), Failure> {
-        self.in_flight(&self.tonic, calls)
-    }
-
-    fn call(&self, caller: &RefCell<impl Caller>) -> Result<(), Failure> {
-        let mut caller = caller.borrow_mut();
-        Ok(self.runtime.block_on(caller.echo())?)
-    }
-
-    fn in_flight<C: Caller + Clone + 'static>(&self, caller: &RefCell<C>, calls: usize) -> Result<(), Failure> {
+    fn share<C: Caller + Clone + 'static>(&self, caller: &C, tasks: usize, calls: usize) -> Result<(), Failure> {
         self.runtime.block_on(async {
             let mut callers = JoinSet::new();
-            for _ in 0..CALLERS {
-                let mut caller = caller.borrow().clone();
-                callers.spawn(async move {
-                    for _ in 0..calls {
-                        caller.echo().await?;
-                    }
-                    Ok::<_, String>(())
-                });
+            for _ in 0..tasks {
+                let mut caller = caller.clone();
+                callers.spawn(async move { one_by_one(&mut caller, calls).await });
             }
             while let Some(called) = callers.join_next().await {
                 called??;
@@ -152,6 +121,24 @@ impl Everyone {
             Ok(())
         })
     }
+}
+
+/// Who made the echo and its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// vsock-rpc's.
+    Ours,
+    /// tarpc's, with bincode.
+    Tarpc,
+    /// tonic's.
+    Tonic,
+}
+
+async fn one_by_one(caller: &mut impl Caller, calls: usize) -> Result<(), String> {
+    for _ in 0..calls {
+        caller.echo().await?;
+    }
+    Ok(())
 }
 
 /// A client of an echo.
@@ -173,9 +160,15 @@ struct Ours {
     payload: ByteBuf,
 }
 
+impl Ours {
+    async fn call(&self) -> Result<(), String> {
+        compare(&call(&self.client, &self.payload).await.map_err(text)?)
+    }
+}
+
 impl Caller for Ours {
     async fn echo(&mut self) -> Result<(), String> {
-        compare(&call(&self.client, &self.payload).await.map_err(text)?)
+        self.call().await
     }
 }
 
@@ -240,8 +233,6 @@ async fn serve_all(folder: &Path) -> Result<ServerHandle, Failure> {
     Ok(serve(&folder.join(OURS)).await?)
 }
 
-/// How many tasks call at a time.
-pub const CALLERS: usize = 64;
 static PAYLOAD: [u8; PAYLOAD_LEN] = [0x5a; PAYLOAD_LEN];
 const BARE: &str = "bare";
 const OURS: &str = "vsock-rpc";

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use benches::echo::everyone::Everyone;
+use benches::echo::everyone::{Everyone, Whose};
 use benches::relayed::Relayed;
 use benches::session::Sessions;
 
@@ -20,18 +20,15 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// One call at a time.
+/// One call at a time, from a task: what ran the whole program's future would be woken through the I/O driver.
 fn round_trip(everyone: Everyone, unit: Unit) -> Result<Contest, Failure> {
     let everyone = Rc::new(everyone);
-    let contestant = |work| contestant(&everyone, work);
+    let limit = contestant(&everyone, |everyone| everyone.bare(CALLS));
     Ok(Contest {
         unit,
-        ours: contestant(Everyone::call_ours),
-        limit: Some(Limit { name: "bare round trip", times: 1.0, contestant: contestant(Everyone::call_bare) }),
-        peers: vec![
-            Peer { name: TARPC, contestant: contestant(Everyone::call_tarpc) },
-            Peer { name: TONIC, contestant: contestant(Everyone::call_tonic) },
-        ],
+        ours: contestant(&everyone, |everyone| everyone.calls(Whose::Ours, 1, CALLS)),
+        limit: Some(Limit { name: "bare round trips", times: 1.0, contestant: limit }),
+        peers: peers(&everyone, |everyone, whose| everyone.calls(whose, 1, CALLS)),
         bars: vec![Bar::TimesLimit(1.3), Bar::PeerTakes { peer: TARPC, times: 2.0 }],
     })
 }
@@ -39,15 +36,11 @@ fn round_trip(everyone: Everyone, unit: Unit) -> Result<Contest, Failure> {
 /// Many tasks with one call each at a time, over one connection.
 fn in_flight() -> Result<Contest, Failure> {
     let everyone = Rc::new(Everyone::here()?);
-    let contestant = |work| contestant(&everyone, work);
     Ok(Contest {
         unit: Unit::CpuTime,
-        ours: contestant(|everyone| everyone.ours_in_flight(CALLS)),
+        ours: contestant(&everyone, |everyone| everyone.calls(Whose::Ours, TASKS, CALLS)),
         limit: None,
-        peers: vec![
-            Peer { name: TARPC, contestant: contestant(|everyone| everyone.tarpc_in_flight(CALLS)) },
-            Peer { name: TONIC, contestant: contestant(|everyone| everyone.tonic_in_flight(CALLS)) },
-        ],
+        peers: peers(&everyone, |everyone, whose| everyone.calls(whose, TASKS, CALLS)),
         bars: vec![Bar::PeerTakes { peer: TARPC, times: 2.0 }, Bar::PeerTakes { peer: TONIC, times: 10.0 }],
     })
 }
@@ -55,17 +48,21 @@ fn in_flight() -> Result<Contest, Failure> {
 /// What one call allocates on both sides.
 fn allocations() -> Result<Contest, Failure> {
     let everyone = Rc::new(Everyone::here()?);
-    let contestant = |work| contestant(&everyone, work);
     Ok(Contest {
         unit: Unit::Bytes,
-        ours: contestant(Everyone::call_ours),
+        ours: contestant(&everyone, |everyone| everyone.call(Whose::Ours)),
         limit: None,
-        peers: vec![
-            Peer { name: TARPC, contestant: contestant(Everyone::call_tarpc) },
-            Peer { name: TONIC, contestant: contestant(Everyone::call_tonic) },
-        ],
+        peers: peers(&everyone, Everyone::call),
         bars: Vec::new(),
     })
+}
+
+fn peers(everyone: &Rc<Everyone>, work: fn(&Everyone, Whose) -> Result<(), Failure>) -> Vec<Peer> {
+    let peer = |(name, whose)| {
+        let everyone = Rc::clone(everyone);
+        Peer { name, contestant: Contestant::run(move || work(&everyone, whose)) }
+    };
+    [(TARPC, Whose::Tarpc), (TONIC, Whose::Tonic)].map(peer).into()
 }
 
 /// Some MiB through an open connection.
@@ -114,5 +111,6 @@ fn contestant<T: 'static>(shared: &Rc<T>, work: fn(&T) -> Result<(), Failure>) -
 
 /// Of each task, in one iteration.
 const CALLS: usize = 16;
+const TASKS: usize = 64;
 const TARPC: &str = "tarpc";
 const TONIC: &str = "tonic";
