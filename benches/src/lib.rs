@@ -5,6 +5,7 @@ pub mod attested;
 pub mod child;
 pub mod echo;
 pub mod enveloped;
+pub mod hostile;
 pub mod kms;
 #[cfg(feature = "peers")]
 pub mod peers;

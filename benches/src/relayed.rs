@@ -118,9 +118,10 @@ fn pattern(at: usize) -> u8 {
 }
 
 async fn serve(entrance: &Path, target: PathBuf) -> io::Result<RelayHandle> {
-    let target = Addr::unix(target);
+    let target = Addr::unix(target).map_err(io::Error::other)?;
     let allowlist: Allowlist = [target.clone()].into_iter().collect();
-    Relay::new(target, allowlist).serve(Listener::bind(&Addr::unix(entrance)).await?)
+    let entrance = Listener::bind(&Addr::unix(entrance).map_err(io::Error::other)?).await?;
+    Relay::new(target, allowlist).serve(entrance).map_err(io::Error::from)
 }
 
 /// Carries by tokio's own function, with pieces of the same length.

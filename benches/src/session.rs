@@ -43,7 +43,7 @@ impl Sessions {
         let path = |name| folder.path().join(name);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (key, evidence) = (ClientKey::generate_p256()?, Authenticated(hmac::Key::new(hmac::HMAC_SHA256, &[7; 32])));
-        let address = Addr::unix(path("session"));
+        let address = Addr::unix(path("session"))?;
         let (servers, bare) = runtime.block_on(async {
             let clients = AllowedClients::only([key.identity()]);
             let sessions = SessionServer::builder(SessionKeys::generate()?, evidence.clone(), clients).build();

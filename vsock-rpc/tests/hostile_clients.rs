@@ -4,14 +4,14 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common::*;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
-use vsock_rpc::RemoteError;
-use vsock_rpc::code;
 use vsock_rpc::frame::{Frame, FrameKind};
+use vsock_rpc::{Addr, Client, Listener, RemoteError, Server, code};
 
 async fn assert_serves(rig: &Rig) {
     assert_eq!(rig.client().call::<Add>(&(20, 22), LONG).await.unwrap(), 42);
@@ -391,6 +391,46 @@ async fn connections_above_the_bound_are_told_and_closed() {
             other => assert_eq!(other.unwrap().kind, FrameKind::GoAway),
         }
     }
+}
+
+#[tokio::test]
+async fn a_peer_above_the_bound_is_told_on_a_socket_too_whatever_it_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let addr = Addr::Unix(path.clone());
+    let state = Arc::new(State::default());
+    let server = Server::builder(router(&state)).max_connections(1).serve(Listener::bind(&addr).await.unwrap());
+    let client = Client::builder(addr).build();
+    assert_eq!(client.call::<Add>(&(20, 22), LONG).await.unwrap(), 42);
+    for sent in [0, 1, 1000] {
+        let mut peer = RawPeer::new(tokio::net::UnixStream::connect(&path).await.unwrap().into());
+        peer.send(&frame_bytes(FrameKind::Ping, 1, vec![]).repeat(sent)).await;
+        peer.expect_goaway("too_many_connections").await;
+    }
+    assert_eq!(client.call::<Add>(&(20, 22), LONG).await.unwrap(), 42);
+    server.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_are_turned_away_and_stay_make_others_be_closed_without_a_word() {
+    let rig = Rig::with(|server| server.max_connections(1));
+    let mut first = rig.raw().await;
+    first.send_frame(FrameKind::Ping, 1, vec![]).await;
+    assert_eq!(first.receive().await.unwrap().kind, FrameKind::Pong);
+    let began = Instant::now();
+    let mut staying = Vec::new();
+    for _ in 0..64 {
+        let mut peer = rig.raw().await;
+        assert_eq!(peer.receive_error(FrameKind::GoAway).await.1.code(), "too_many_connections");
+        staying.push(peer);
+    }
+    assert_eq!(rig.raw().await.receive().await, None);
+    assert!(began.elapsed() < SECOND / 2, "nobody waited for those who stay");
+    for mut peer in staying {
+        assert_eq!(peer.receive().await, None);
+    }
+    tokio::time::sleep(2 * SECOND).await;
+    rig.raw().await.expect_goaway("too_many_connections").await;
 }
 
 #[tokio::test]

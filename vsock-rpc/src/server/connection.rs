@@ -5,12 +5,14 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::core::ServerCore;
@@ -89,12 +91,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let _ = tokio::time::timeout(drain_timeout, poll_fn(|cx| self.poll(cx))).await;
     }
 
-    /// Turns the peer away at once, if it takes the few bytes that say so.
-    pub(super) fn refuse(mut self) {
-        let message = "the server has too many connections".to_owned();
-        self.frames.queue(FrameKind::GoAway, 0, &goaway::payload(goaway::TOO_MANY_CONNECTIONS, message));
-        // A courtesy, for which nobody waits.
-        let _ = self.frames.poll_write(&mut Context::from_waker(std::task::Waker::noop()));
+    /// Turns the peer away. It is told why, and given a moment to read that, unless too many others are just then.
+    pub(super) async fn refuse(mut self) {
+        let Some(_place) = self.core.admit_refusal() else { return };
+        self.abort(goaway::TOO_MANY_CONNECTIONS, "the server has too many connections".to_owned());
+        poll_fn(|cx| self.poll(cx)).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -113,8 +114,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if self.alarm.has_passed(self.next_timeout(), cx) && matches!(self.on_timeout(), Turn::End) {
             return Poll::Ready(());
         }
-        // A busy peer must not keep the others from this thread.
-        cx.waker().wake_by_ref();
+        // A busy peer must not keep the others from this thread. Waking the task at once would put it before peers whose
+        // bytes are there, but who are woken only when the thread next asks what has arrived.
+        let _pending = pin!(yield_now()).poll(cx);
         Poll::Pending
     }
 
@@ -359,7 +361,7 @@ fn overloaded(message: &'static str) -> RemoteError {
 /// Above this many bytes unwritten, no further answer is encoded and nothing is read. One answer may exceed it.
 const MAX_QUEUED: usize = 64 * 1024;
 const FRAMES_PER_TURN: usize = 64;
-const TURNS_PER_POLL: usize = 16;
+const TURNS_PER_POLL: usize = 4;
 /// How long the last bytes of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_DISCARDED: usize = 1024 * 1024;

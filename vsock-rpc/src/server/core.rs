@@ -10,17 +10,23 @@ pub(super) struct ServerCore {
     pub(super) routes: Arc<Routes>,
     pub(super) limits: ServerLimits,
     connections: Gauge,
+    refusals: Gauge,
     requests: Gauge,
 }
 
 impl ServerCore {
     pub(super) fn new(routes: Arc<Routes>, limits: ServerLimits) -> Self {
-        Self { routes, limits, connections: Gauge::default(), requests: Gauge::default() }
+        Self { routes, limits, connections: Gauge::default(), refusals: Gauge::default(), requests: Gauge::default() }
     }
 
     /// A place for one more connection, unless all are taken.
     pub(super) fn admit_connection(&self) -> Option<Place> {
         self.connections.admit(self.limits.max_connections)
+    }
+
+    /// A place for one more peer that is turned away, unless all are taken.
+    pub(super) fn admit_refusal(&self) -> Option<Place> {
+        self.refusals.admit(MAX_REFUSALS)
     }
 
     /// A place for one more request, unless all are taken.
@@ -33,3 +39,6 @@ impl ServerCore {
         self.requests.taken() >= self.limits.max_in_flight_total
     }
 }
+
+/// How many peers are told at a time that there are too many; others are turned away without a word.
+const MAX_REFUSALS: usize = 64;

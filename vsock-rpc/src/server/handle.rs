@@ -70,7 +70,10 @@ async fn accept_loop(server: Server, listener: Listener, shutdown: CancellationT
 fn admit(server: &Server, stream: Stream, shutdown: &CancellationToken, connections: &mut JoinSet<()>, tasks: &Tasks) {
     let peer = stream.peer().clone();
     let connection = server.connection(stream, peer, tasks);
-    let Some(place) = server.core.admit_connection() else { return connection.refuse() };
+    let Some(place) = server.core.admit_connection() else {
+        connections.spawn(connection.refuse());
+        return;
+    };
     let serving = connection.run(shutdown.clone().cancelled_owned());
     connections.spawn(async move {
         let _place = place;

@@ -84,7 +84,7 @@ impl Server {
         let connection = self.connection(stream, peer, tasks);
         match self.core.admit_connection() {
             Some(_place) => connection.run(shutdown).await,
-            None => connection.refuse(),
+            None => connection.refuse().await,
         }
     }
 

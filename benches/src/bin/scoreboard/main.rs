@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use benches::attested::Failure;
 use benches::child::{self, Service};
 use benches::echo::everyone::Servers as EchoServers;
+use benches::hostile;
 use benches::kms::servers::Servers as KmsServers;
 use clap::Parser;
 
@@ -38,6 +39,12 @@ struct Arguments {
     /// Be these servers, for a row that has them in a process of their own.
     #[arg(long, hide = true)]
     serve: Option<String>,
+    /// Be the server that is attacked.
+    #[arg(long, hide = true)]
+    serve_hostile: bool,
+    /// Be those who attack it.
+    #[arg(long, hide = true)]
+    attack_hostile: bool,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +54,12 @@ fn main() -> ExitCode {
     };
     if let Some(name) = arguments.serve {
         return serve(&name);
+    }
+    if arguments.serve_hostile {
+        return exit_code(hostile::server::serve());
+    }
+    if arguments.attack_hostile {
+        return exit_code(hostile::attackers::attack());
     }
     let rows = match select(rows::all(), &arguments.only) {
         Ok(rows) => rows,
@@ -67,12 +80,16 @@ fn main() -> ExitCode {
 }
 
 fn serve(name: &str) -> ExitCode {
-    let served: Result<(), Failure> = match name {
+    exit_code(match name {
         EchoServers::NAME => child::serve::<EchoServers>(),
         KmsServers::NAME => child::serve::<KmsServers>(),
         unknown => Err(format!("no servers are called {unknown}").into()),
-    };
-    match served {
+    })
+}
+
+/// Of what was a process of a row.
+fn exit_code(ended: Result<(), Failure>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");

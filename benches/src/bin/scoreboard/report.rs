@@ -25,11 +25,11 @@ pub(crate) fn table(outcomes: &[Outcome], plan: &Plan) -> String {
     if plan.smoke {
         text.push_str("a smoke run: one iteration each, no bar on times judged\n");
     } else {
-        let rounds = plan.rounds;
+        let Plan { rounds, reports, .. } = plan;
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "medians of {rounds} rounds in turns, ± half the interquartile range; NITRO_VECTORS names real documents"
+            "medians of {rounds} rounds in turns (hostile: {reports}), ± half the interquartile range; NITRO_VECTORS names real documents"
         );
     }
     text
@@ -83,7 +83,13 @@ fn cell_text(cell: &Cell, unit: Unit) -> String {
                     format!("{median} in {}, peak {} B", allocations.count, allocations.peak_bytes)
                 }
                 (None, Some(growth)) => format!("{median} resident, {growth:+.0} B allocated"),
-                (None, None) => format!("{median} ± {}", quantity(summary.interquartile_range() / 2.0, unit)),
+                (None, None) => {
+                    let spread = quantity(summary.interquartile_range() / 2.0, unit);
+                    let peak = measurement
+                        .peak_resident
+                        .map_or_else(String::new, |peak| format!(", peak {} resident", mebibytes(peak)));
+                    format!("{median} ± {spread}{peak}")
+                }
             }
         }
         Cell::Unavailable(reason) => reason.clone(),
@@ -101,12 +107,17 @@ fn quantity(value: f64, unit: Unit) -> String {
     }
 }
 
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.1} MiB", bytes / (1024.0 * 1024.0))
+}
+
 fn bar_text(bar: Bar, unit: Unit) -> String {
     match bar {
         // Growth has a sign, but not what it stays below.
         Bar::Below(value) if unit == Unit::Growth => format!("< {} resident", quantity(value, Unit::Bytes)),
         Bar::Below(value) => format!("< {}", quantity(value, unit)),
         Bar::AllocatesBelow(value) => format!("< {} allocated", quantity(value, Unit::Bytes)),
+        Bar::ResidentBelow(value) => format!("< {} resident", mebibytes(value)),
         Bar::TimesLimit(_) | Bar::PeerTakes { .. } => bar.to_string(),
     }
 }
@@ -176,6 +187,7 @@ const fn clock(unit: Unit) -> Option<&'static str> {
         Unit::CpuTime => Some("processor time of the thread"),
         Unit::ProcessTime => Some("processor time of the process"),
         Unit::WallTime => Some("wall"),
+        Unit::Percentile99 => Some("wall, 99th percentile of calls"),
         Unit::Bytes | Unit::Growth => None,
     }
 }
@@ -190,6 +202,9 @@ fn cell_json(cell: &Cell) -> Value {
             }
             if let Some(growth) = measurement.allocated_growth {
                 json["allocated"] = growth.into();
+            }
+            if let Some(peak) = measurement.peak_resident {
+                json["peak_resident"] = peak.into();
             }
             json
         }
@@ -229,6 +244,7 @@ mod tests {
             samples,
             allocations: None,
             allocated_growth: None,
+            peak_resident: None,
         })
     }
 
@@ -286,18 +302,40 @@ mod tests {
     fn bytes_come_with_their_number_and_peak() {
         let summary = Summary::of(vec![40_000.0]).unwrap();
         let allocations = Some(Allocations { count: 321, peak_bytes: 9_000 });
-        let cell =
-            Cell::Measured(Measurement { summary, samples: vec![40_000.0], allocations, allocated_growth: None });
+        let cell = Cell::Measured(Measurement {
+            summary,
+            samples: vec![40_000.0],
+            allocations,
+            allocated_growth: None,
+            peak_resident: None,
+        });
         assert_eq!(cell_text(&cell, Unit::Bytes), "40000 B in 321, peak 9000 B");
         assert_eq!(cell_json(&cell)["peak_bytes"], 9_000);
         assert_eq!(bar_text(Bar::Below(65_536.0), Unit::Bytes), "< 65536 B");
     }
 
     #[test]
+    fn what_was_resident_at_most_comes_with_the_percentile() {
+        let summary = Summary::of(vec![100_000.0]).unwrap();
+        let peak_resident = Some(40.0 * 1024.0 * 1024.0);
+        let samples = vec![100_000.0];
+        let cell =
+            Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None, peak_resident });
+        assert_eq!(cell_text(&cell, Unit::Percentile99), "100.00 µs ± 0 ns, peak 40.0 MiB resident");
+        assert_eq!(cell_json(&cell)["peak_resident"], 41_943_040.0);
+        assert_eq!(bar_text(Bar::ResidentBelow(67_108_864.0), Unit::Percentile99), "< 64.0 MiB resident");
+    }
+
+    #[test]
     fn growth_is_that_of_the_process_and_of_what_was_allocated() {
         let summary = Summary::of(vec![-4096.0]).unwrap();
-        let measurement =
-            Measurement { summary, samples: vec![-4096.0], allocations: None, allocated_growth: Some(12.0) };
+        let measurement = Measurement {
+            summary,
+            samples: vec![-4096.0],
+            allocations: None,
+            allocated_growth: Some(12.0),
+            peak_resident: None,
+        };
         let cell = Cell::Measured(measurement);
         assert_eq!(cell_text(&cell, Unit::Growth), "-4096 B resident, +12 B allocated");
         assert_eq!(cell_json(&cell)["allocated"], 12.0);

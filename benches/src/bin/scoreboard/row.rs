@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::run::Plan;
+
 /// A row by its name; what it needs is set up only if it is going to be measured.
 pub(crate) struct Row {
     /// `subject-what`.
@@ -43,18 +45,35 @@ pub(crate) struct Peer {
 pub(crate) enum Contestant {
     /// Does the work once and checks its result.
     Run(Box<dyn FnMut() -> Result<(), Failure>>),
+    /// Says itself what it comes to in a round.
+    Report(Box<ReportOnRound>),
     /// Known beforehand not to be measurable here, with the reason.
     Unavailable(String),
 }
+
+type ReportOnRound = dyn FnMut(&Plan) -> Result<Reading, Failure>;
 
 impl Contestant {
     pub(crate) fn run(work: impl FnMut() -> Result<(), Failure> + 'static) -> Self {
         Self::Run(Box::new(work))
     }
 
+    pub(crate) fn report(work: impl FnMut(&Plan) -> Result<Reading, Failure> + 'static) -> Self {
+        Self::Report(Box::new(work))
+    }
+
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable(reason.into())
     }
+}
+
+/// What a contestant says of a round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reading {
+    /// In the row's unit.
+    pub(crate) value: f64,
+    /// The most bytes that were resident in the process that the row is about, if it is about one, until now.
+    pub(crate) peak_resident: Option<f64>,
 }
 
 /// What is counted for one iteration.
@@ -67,6 +86,8 @@ pub(crate) enum Unit {
     ProcessTime,
     /// Nanoseconds on the wall: for work that several processors share.
     WallTime,
+    /// Nanoseconds on the wall that 99 of 100 calls of a round do not exceed, as the contestants report them.
+    Percentile99,
     /// Bytes allocated by this thread, in total.
     Bytes,
     /// Bytes by which memory has grown after many iterations: the process's resident set, and this thread's allocations.
@@ -77,7 +98,7 @@ impl Unit {
     /// Whether it is nanoseconds.
     pub(crate) const fn is_time(self) -> bool {
         match self {
-            Self::CpuTime | Self::ProcessTime | Self::WallTime => true,
+            Self::CpuTime | Self::ProcessTime | Self::WallTime | Self::Percentile99 => true,
             Self::Bytes | Self::Growth => false,
         }
     }
@@ -94,6 +115,8 @@ pub(crate) enum Bar {
     Below(f64),
     /// Ours has grown by less than this many bytes that the allocator was asked for.
     AllocatesBelow(f64),
+    /// Ours never has so many bytes resident.
+    ResidentBelow(f64),
 }
 
 impl fmt::Display for Bar {
@@ -103,6 +126,7 @@ impl fmt::Display for Bar {
             Self::PeerTakes { peer, times } => write!(f, "≥ {times} × faster than {peer}"),
             Self::Below(value) => write!(f, "< {value}"),
             Self::AllocatesBelow(value) => write!(f, "< {value} allocated"),
+            Self::ResidentBelow(value) => write!(f, "< {value} resident"),
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     warm_up: Duration,
     /// How many iterations come before growth is looked at, and how many it is looked at for.
     growth: (u32, u32),
+    /// How many rounds there are where contestants report, each of which takes seconds.
+    pub(crate) reports: usize,
     pub(crate) smoke: bool,
 }
 
@@ -34,6 +36,7 @@ impl Plan {
             turn: Duration::from_millis(1),
             warm_up: Duration::from_millis(200),
             growth: (10_000, 100_000),
+            reports: 5,
             smoke: false,
         }
     }
@@ -45,6 +48,7 @@ impl Plan {
             turn: Duration::ZERO,
             warm_up: Duration::ZERO,
             growth: (10, 50),
+            reports: 1,
             smoke: true,
         }
     }
@@ -65,6 +69,7 @@ fn contend(contest: Contest, plan: &Plan) -> Scores {
         Unit::CpuTime => race(&mut entrants, plan, cpu_time),
         Unit::ProcessTime => race(&mut entrants, plan, process_time),
         Unit::WallTime => race(&mut entrants, plan, wall_time),
+        Unit::Percentile99 => collect(&mut entrants, plan),
         Unit::Bytes => entrants.iter_mut().for_each(Entrant::count),
         Unit::Growth => entrants.iter_mut().for_each(|entrant| entrant.grow(plan)),
     }
@@ -87,15 +92,25 @@ fn race(entrants: &mut [Entrant], plan: &Plan, clock: Clock) {
         }
         let (began, mut round) = (clock(), 0);
         while round < plan.rounds || clock().saturating_sub(began) < plan.at_least {
-            // Nobody always comes after the same one.
-            let first = round % entrants.len();
-            let (late, early) = entrants.split_at_mut(first);
-            for entrant in early.iter_mut().chain(late) {
-                entrant.take_turn(clock);
-            }
+            in_turns(entrants, round, |entrant| entrant.take_turn(clock));
             round += 1;
         }
     });
+}
+
+fn collect(entrants: &mut [Entrant], plan: &Plan) {
+    allocation_counter::opt_out(|| {
+        for round in 0..plan.reports {
+            in_turns(entrants, round, |entrant| entrant.report(plan));
+        }
+    });
+}
+
+/// Nobody always comes after the same one.
+fn in_turns(entrants: &mut [Entrant], round: usize, turn: impl FnMut(&mut Entrant)) {
+    let first = round % entrants.len();
+    let (late, early) = entrants.split_at_mut(first);
+    early.iter_mut().chain(late).for_each(turn);
 }
 
 /// A contestant and what is known of it so far.
@@ -106,6 +121,7 @@ struct Entrant {
     samples: Vec<f64>,
     allocations: Option<Allocations>,
     allocated_growth: Option<f64>,
+    peak_resident: Option<f64>,
     failure: Option<String>,
 }
 
@@ -117,6 +133,7 @@ impl Entrant {
             samples: Vec::new(),
             allocations: None,
             allocated_growth: None,
+            peak_resident: None,
             failure: None,
         }
     }
@@ -143,6 +160,21 @@ impl Entrant {
         let elapsed = clock().saturating_sub(began);
         if self.runs() {
             self.samples.push(elapsed.as_secs_f64() * 1e9 / f64::from(self.iterations));
+        }
+    }
+
+    /// Takes down what it says.
+    fn report(&mut self, plan: &Plan) {
+        let Contestant::Report(work) = &mut self.contestant else { return };
+        if self.failure.is_some() {
+            return;
+        }
+        match guarded(|| work(plan)) {
+            Ok(reading) => {
+                self.samples.push(reading.value);
+                self.peak_resident = self.peak_resident.into_iter().chain(reading.peak_resident).reduce(f64::max);
+            }
+            Err(failure) => self.failure = Some(failure),
         }
     }
 
@@ -192,8 +224,8 @@ impl Entrant {
         }
         match (self.failure, Summary::of(self.samples.clone())) {
             (None, Some(summary)) => {
-                let Self { samples, allocations, allocated_growth, .. } = self;
-                Cell::Measured(Measurement { summary, samples, allocations, allocated_growth })
+                let Self { samples, allocations, allocated_growth, peak_resident, .. } = self;
+                Cell::Measured(Measurement { summary, samples, allocations, allocated_growth, peak_resident })
             }
             (failure, _) => Cell::Failed(failure.unwrap_or_else(|| "was not measured".to_owned())),
         }
@@ -252,7 +284,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::row::{Bar, Limit, Peer};
+    use crate::row::{Bar, Limit, Peer, Reading};
 
     fn plan(rounds: usize) -> Plan {
         Plan { rounds, ..Plan::smoke() }
@@ -346,6 +378,30 @@ mod tests {
         assert!(measurement.summary.median > 4e6, "{grown:?}");
         let frugal = contend(contest(Unit::Growth, nothing(), Vec::new()), &plan(1)).ours;
         assert_eq!(frugal.allocated_growth(), Some(0.0));
+    }
+
+    #[test]
+    fn reports_are_taken_down_in_turns_until_one_fails() {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let reporting = |name: &'static str, peaks: [f64; 3]| {
+            let (order, mut peaks) = (Rc::clone(&order), peaks.into_iter());
+            Contestant::report(move |plan| {
+                assert!(plan.smoke);
+                order.borrow_mut().push(name);
+                let peak_resident = peaks.next();
+                Ok(Reading { value: peak_resident.ok_or("tired")?, peak_resident })
+            })
+        };
+        let mut contest = contest(Unit::Percentile99, reporting("ours", [5.0, 7.0, 6.0]), Vec::new());
+        contest.limit = Some(Limit { name: "quiet", times: 1.0, contestant: reporting("quiet", [1.0; 3]) });
+        let scores = contend(contest, &Plan { reports: 3, ..Plan::smoke() });
+        assert_eq!(*order.borrow(), ["ours", "quiet", "quiet", "ours", "ours", "quiet"]);
+        assert_eq!((scores.ours.median(), scores.ours.peak_resident()), (Some(6.0), Some(7.0)));
+        assert_eq!(scores.ratio().map(|ratio| ratio.median), Some(6.0));
+
+        let fails = Contestant::report(|_| Err("no attack".into()));
+        let scores = contend(self::contest(Unit::Percentile99, fails, Vec::new()), &Plan::smoke());
+        assert_eq!(scores.ours, Cell::Failed("no attack".to_owned()));
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl Cell {
             Self::Unavailable(_) | Self::Failed(_) => None,
         }
     }
+
+    pub(crate) fn peak_resident(&self) -> Option<f64> {
+        match self {
+            Self::Measured(measurement) => measurement.peak_resident,
+            Self::Unavailable(_) | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// For one iteration.
@@ -45,6 +52,8 @@ pub(crate) struct Measurement {
     pub(crate) allocations: Option<Allocations>,
     /// Of what this thread has allocated, beside the resident set's growth.
     pub(crate) allocated_growth: Option<f64>,
+    /// Of the process that the row is about.
+    pub(crate) peak_resident: Option<f64>,
 }
 
 /// Beside the total of bytes.
@@ -97,6 +106,7 @@ impl Scores {
             Bar::PeerTakes { peer, times } => self.advantage_over(peer).map(|advantage| advantage >= times),
             Bar::Below(value) => self.ours.median().map(|ours| ours < value),
             Bar::AllocatesBelow(value) => self.ours.allocated_growth().map(|growth| growth < value),
+            Bar::ResidentBelow(value) => self.ours.peak_resident().map(|peak| peak < value),
         };
         match met {
             Some(true) => Verdict::Met,
@@ -154,7 +164,7 @@ mod tests {
     fn of_rounds(samples: &[f64]) -> Cell {
         let samples = samples.to_vec();
         let summary = Summary::of(samples.clone()).unwrap();
-        Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None })
+        Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None, peak_resident: None })
     }
 
     fn unavailable() -> Cell {
@@ -199,6 +209,22 @@ mod tests {
         outcome.smoke = true;
         assert_eq!(verdicts(&outcome), [Verdict::NotJudged; 2]);
         assert!(outcome.passes());
+    }
+
+    #[test]
+    fn a_server_under_attack_is_held_against_its_quiet_self_and_its_memory() {
+        let attacked = |peak_resident| {
+            let mut ours = of_rounds(&[900.0, 4000.0, 800.0]);
+            let Cell::Measured(measurement) = &mut ours else { unreachable!("it was measured") };
+            measurement.peak_resident = peak_resident;
+            let limit = LimitScore { name: "quiet", times: 1.0, cell: of_rounds(&[90.0, 500.0, 100.0]) };
+            let bars = vec![Bar::TimesLimit(10.0), Bar::ResidentBelow(64.0)];
+            let scores = Scores { unit: Unit::Percentile99, ours, limit: Some(limit), peers: Vec::new(), bars };
+            Outcome { name: "test", scores: Ok(scores), smoke: false }
+        };
+        assert_eq!(verdicts(&attacked(Some(63.0))), [Verdict::Met; 2]);
+        assert_eq!(verdicts(&attacked(Some(64.0))), [Verdict::Met, Verdict::Missed]);
+        assert_eq!(verdicts(&attacked(None)), [Verdict::Met, Verdict::Unknown]);
     }
 
     #[test]
