@@ -87,13 +87,7 @@ impl World {
     /// # Errors
     /// If a call fails, or the server holds on to connections of an attack that is over.
     pub fn quiet(&self, effort: Effort) -> Result<Duration, Failure> {
-        let began = Instant::now();
-        while self.server.descriptors()? > self.quiet_descriptors {
-            if began.elapsed() > SETTLING {
-                return Err("the server still has connections of an attack that is over".into());
-            }
-            self.runtime.block_on(call(&self.client))?;
-        }
+        self.settle()?;
         self.p99(effort)
     }
 
@@ -103,12 +97,25 @@ impl World {
     /// If a call fails, the attackers do not get as far as they mean to, or the server answers them otherwise than it
     /// should.
     pub fn attacked(&mut self, effort: Effort) -> Result<Ordeal, Failure> {
+        self.settle()?;
         let begin = Command::Begin { attack: self.attack, effort, path: self.path.clone() };
         self.attackers.ask::<_, Result<Report, String>>(&begin)??;
         let p99 = self.p99(effort);
         let report = self.attackers.ask::<_, Result<Report, String>>(&Command::End)??;
         self.attack.judge(effort, &report)?;
         Ok(Ordeal { p99: p99?, peak_resident: self.server.peak_resident()? })
+    }
+
+    /// Waits until nothing is left of the attack before.
+    fn settle(&self) -> Result<(), Failure> {
+        let began = Instant::now();
+        while self.server.descriptors()? > self.quiet_descriptors {
+            if began.elapsed() > SETTLING {
+                return Err("the server still has connections of an attack that is over".into());
+            }
+            self.runtime.block_on(call(&self.client))?;
+        }
+        Ok(())
     }
 
     fn p99(&self, effort: Effort) -> Result<Duration, Failure> {

@@ -79,7 +79,7 @@ impl Attack {
     #[must_use]
     pub const fn max_connections(self) -> Option<usize> {
         match self {
-            Self::Idle | Self::SlowLoris => Some(self.peers(Effort::Full) + 1),
+            Self::Idle | Self::SlowLoris => Some(self.peers(Effort::Full) + 1 + RETURNING),
             _ => None,
         }
     }
@@ -87,7 +87,7 @@ impl Attack {
     /// How many descriptors the attackers, or the server, have open at most.
     #[must_use]
     pub const fn open_files(self) -> u64 {
-        self.peers(Effort::Full) as u64 + 64
+        (self.peers(Effort::Full) + RETURNING) as u64 + 64
     }
 
     /// Whether the attack took place, and was answered as it should be.
@@ -151,6 +151,8 @@ impl Report {
 
 /// The server's.
 const DEFAULT_MAX_CONNECTIONS: usize = 256;
+/// How many may have come back before the server has seen them leave.
+const RETURNING: usize = 256;
 /// How many keep coming when the server is full.
 const SURPLUS: usize = 64;
 

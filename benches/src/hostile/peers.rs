@@ -82,14 +82,14 @@ impl Peer {
                     count(&self.tally.held, 1);
                     self.is_ready();
                     let further = connection.receive().await?;
-                    return Err(format!("on an idle connection there was {further:?}").into());
+                    return Err(format!("on an idle connection there was {}", seen(further)).into());
                 }
                 (Some((FrameKind::GoAway, payload)), Some(refusal)) if is_reason(&payload, refusal) => {
                     count(&self.tally.ended, 1);
                 }
                 // So many are being told just then that this one is not.
                 (None, Some(_)) => {}
-                (other, _) => return Err(format!("a Ping was answered by {other:?}").into()),
+                (other, _) => return Err(format!("a Ping was answered by {}", seen(other)).into()),
             }
             if self.tally.connections.load(Ordering::Relaxed) >= arrivals {
                 self.is_ready();
@@ -135,7 +135,7 @@ impl Peer {
             for _ in 0..answers {
                 match connection.receive().await? {
                     Some((FrameKind::Response, _)) => count(&self.tally.answers, 1),
-                    other => return Err(format!("a request was answered by {other:?}").into()),
+                    other => return Err(format!("a request was answered by {}", seen(other)).into()),
                 }
             }
             connection.expect_end(reasons).await?;
@@ -191,6 +191,9 @@ impl Peer {
     }
 }
 
+/// A frame's kind and payload; `None` at the end of the stream.
+type Received = Option<(FrameKind, Vec<u8>)>;
+
 #[derive(Debug)]
 struct Connection {
     stream: UnixStream,
@@ -205,8 +208,8 @@ impl Connection {
         }
     }
 
-    /// The next frame's kind and payload; `None` at the end.
-    async fn receive(&mut self) -> Result<Option<(FrameKind, Vec<u8>)>, Wrong> {
+    /// What comes next.
+    async fn receive(&mut self) -> Result<Received, Wrong> {
         let mut header = [0; FrameHeader::LEN];
         match self.stream.read_exact(&mut header).await {
             Err(error) if is_end(&error) => return Ok(None),
@@ -222,11 +225,11 @@ impl Connection {
     async fn expect_end(&mut self, reasons: &[&str]) -> Result<(), Wrong> {
         match self.receive().await? {
             Some((FrameKind::GoAway, payload)) if reasons.iter().any(|reason| is_reason(&payload, reason)) => {}
-            other => return Err(format!("instead of a GoAway for {reasons:?} there was {other:?}").into()),
+            other => return Err(format!("instead of a GoAway for {reasons:?} there was {}", seen(other)).into()),
         }
         match self.receive().await? {
             None => Ok(()),
-            other => Err(format!("after a GoAway there was {other:?}").into()),
+            other => Err(format!("after a GoAway there was {}", seen(other)).into()),
         }
     }
 }
@@ -254,6 +257,14 @@ fn frame(kind: FrameKind, request_id: u64, payload: &[u8]) -> Vec<u8> {
 fn is_reason(payload: &[u8], reason: &str) -> bool {
     let Ok(len) = u8::try_from(reason.len()) else { return false };
     payload.strip_prefix(&[0x82, 0x60 | len]).is_some_and(|texts| texts.starts_with(reason.as_bytes()))
+}
+
+/// What was received, for people.
+fn seen(received: Received) -> String {
+    match received {
+        Some((kind, payload)) => format!("{kind:?} {:?}", String::from_utf8_lossy(&payload)),
+        None => "the end".to_owned(),
+    }
 }
 
 fn is_end(error: &io::Error) -> bool {
