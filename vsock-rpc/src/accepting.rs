@@ -1,8 +1,9 @@
 //! [`Accepting`]: the task of an accept loop, and how it ends; [`accept_each`]: the loop.
 
 use std::io;
+use std::task::{Context, Poll, Waker};
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::transport::{Backlog, Listener, Stream};
@@ -59,7 +60,78 @@ pub(crate) async fn accept_each(
             biased;
             () = shutdown.cancelled() => return Ok(()),
             Some(_) = connections.join_next() => {}
-            accepted = backlog.accept() => admit(accepted?, connections),
+            accepted = backlog.accept() => {
+                admit(accepted?, connections);
+                let_others_go_on(connections).await;
+            }
         }
     }
+}
+
+/// Waits until the thread has asked once more what has arrived, and so has woken whoever something has arrived for.
+///
+/// Peers that come in crowds, break a rule and come back would otherwise be served before all who are there already. The
+/// end of a connection does not end the wait either: for each that came back, another would come.
+async fn let_others_go_on(connections: &mut JoinSet<()>) {
+    reap(connections);
+    yield_now().await;
+}
+
+/// Forgets connections that have ended, and leaves a waker that wakes nobody when others do.
+fn reap(connections: &mut JoinSet<()>) {
+    let mut nobody = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(_)) = connections.poll_join_next(&mut nobody) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream as BlockingStream;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::transport::Addr;
+
+    /// One byte for each connection that was admitted goes to a peer that is there already.
+    #[tokio::test]
+    async fn whoever_is_there_already_is_served_between_two_of_a_crowd() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("listener");
+        let listener = Listener::bind(&Addr::Unix(path.clone())).await.unwrap();
+        let crowd: Vec<_> = (0..CROWD).map(|_| BlockingStream::connect(&path).unwrap()).collect();
+        let (mut near, far) = BlockingStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let mut far = UnixStream::from_std(far).unwrap();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let shutdown = CancellationToken::new();
+
+        let (seen, end) = (Arc::clone(&events), shutdown.clone());
+        let peer = tokio::spawn(async move {
+            for _ in 0..CROWD {
+                far.read_u8().await.unwrap();
+                seen.lock().unwrap().push("served");
+            }
+            end.cancel();
+        });
+        let admitted = Arc::clone(&events);
+        // As a task, like the peer: what `block_on` waits for goes before them all.
+        let accepting = tokio::spawn(async move {
+            let admit = |stream, connections: &mut JoinSet<()>| {
+                admitted.lock().unwrap().push("admitted");
+                near.write_all(&[0]).unwrap();
+                // Over at once, which must not hasten the next.
+                connections.spawn(async move { drop(stream) });
+            };
+            accept_each(listener, &shutdown, &mut JoinSet::new(), admit).await
+        });
+        peer.await.unwrap();
+        accepting.await.unwrap().unwrap();
+        drop(crowd);
+        assert_eq!(*events.lock().unwrap(), ["admitted", "served"].repeat(CROWD));
+    }
+
+    const CROWD: usize = 32;
 }

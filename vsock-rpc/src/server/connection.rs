@@ -42,6 +42,8 @@ pub(super) struct Connection<T> {
     last_read: Instant,
     last_answered: Instant,
     alarm: Alarm,
+    /// How many more may be taken before others have their turn.
+    frames_left: usize,
 }
 
 enum Phase {
@@ -76,6 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             last_read: Instant::now(),
             last_answered: Instant::now(),
             alarm: Alarm::default(),
+            frames_left: 0,
         }
     }
 
@@ -99,6 +102,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.frames_left = FRAMES_PER_POLL;
         for _ in 0..TURNS_PER_POLL {
             match self.turn(cx) {
                 Turn::Again => {}
@@ -163,23 +167,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn take_frames(&mut self, cx: &mut Context<'_>) -> Turn {
-        for taken in 0..FRAMES_PER_TURN {
+        let mut any = false;
+        while self.frames_left > 0 {
             if self.must_write_first() {
                 self.frames.pause_reading();
-                return if taken == 0 { Turn::Wait } else { Turn::Again };
+                return if any { Turn::Again } else { Turn::Wait };
             }
             // A handler may have raised it.
             self.frames.set_max_payload_len(self.facts.max_payload_len());
             match self.frames.next_frame() {
                 Ok(Some(frame)) => self.on_frame(frame, cx),
                 // Answers and handlers that just began come before more bytes.
-                Ok(None) if taken > 0 => return Turn::Again,
+                Ok(None) if any => return Turn::Again,
                 Ok(None) => return self.read(cx),
                 Err(error) => self.on_frame_error(&error),
             }
             if let Phase::Closing { .. } = self.phase {
                 break;
             }
+            any = true;
+            self.frames_left -= 1;
         }
         Turn::Again
     }
@@ -360,7 +367,8 @@ fn overloaded(message: &'static str) -> RemoteError {
 
 /// Above this many bytes unwritten, no further answer is encoded and nothing is read. One answer may exceed it.
 const MAX_QUEUED: usize = 64 * 1024;
-const FRAMES_PER_TURN: usize = 64;
+/// How much one peer may have done before others have their turn: a flood of Pings is served in pieces.
+const FRAMES_PER_POLL: usize = 64;
 const TURNS_PER_POLL: usize = 4;
 /// How long the last bytes of a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
