@@ -21,6 +21,7 @@ pub struct Enveloped {
     pub plaintext: [u8; 32],
     /// The bare RSA-OAEP decryption inside, which is the least that opening costs.
     pub oaep: Oaep,
+    public: OaepPublicEncryptingKey,
     private: PrivateDecryptingKey,
 }
 
@@ -41,7 +42,7 @@ impl Enveloped {
             .less_safe_encrypt(&mut content, EncryptionContext::Iv128(FixedLength::from(iv)))?;
         let bytes = envelope(recipient.identifier(), &encrypted_key, &iv, &content);
         let oaep = Oaep { key: OaepPrivateDecryptingKey::new(private.clone())?, encrypted_key };
-        Ok(Self { bytes, recipient, plaintext, oaep, private })
+        Ok(Self { bytes, recipient, plaintext, oaep, public, private })
     }
 
     /// The recipient's private key in PKCS#8, for whoever opens envelopes with other cryptography.
@@ -51,6 +52,13 @@ impl Enveloped {
     pub fn private_key_der(&self) -> Result<Vec<u8>, Unspecified> {
         let der: Pkcs8V1Der<'_> = self.private.as_der()?;
         Ok(der.as_ref().to_vec())
+    }
+
+    /// The bare RSA-OAEP encryption of a content key, which is the least that making an envelope costs.
+    #[must_use]
+    pub fn encrypt_content_key(&self) -> bool {
+        let mut encrypted_key = [0; 256];
+        self.public.encrypt(&OAEP_SHA256_MGF1SHA256, &[0x11; 32], &mut encrypted_key, None).is_ok()
     }
 
     /// Opens it with `kms-enclave-client`.

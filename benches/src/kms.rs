@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use kms_enclave_client::{
-    DecryptRequest, GenerateDataKeyRequest, KeyArn, KmsClient, RecipientPool, TcpTransport, TlsRoots,
+    ByteStream, DecryptRequest, GenerateDataKeyRequest, KeyArn, KmsClient, RecipientPool, TcpTransport, TlsRoots,
+    Transport,
 };
 use nsm_attest::sim::{Authority, SimulatedNsm, pcr0};
 use nsm_attest::{AttestationRequest, Clock, Nsm, Purpose, UserData};
@@ -34,7 +35,6 @@ pub struct World {
     bare: RefCell<BareClient>,
     enveloped: Arc<Enveloped>,
     runtime: Runtime,
-    #[expect(dead_code, reason = "held so that they serve")]
     host: Host,
 }
 
@@ -43,6 +43,12 @@ pub struct World {
 enum Host {
     Here { _servers: Box<Servers> },
     Elsewhere { _process: ServerProcess },
+}
+
+/// To the servers.
+struct Route {
+    kms: Arc<dyn Transport>,
+    bare: Box<dyn ByteStream>,
 }
 
 /// How often the client uses a recipient before it takes another.
@@ -64,7 +70,7 @@ pub enum Threads {
 }
 
 impl World {
-    /// With the servers on the same runtime.
+    /// With the servers on the same runtime, reached in memory.
     ///
     /// # Errors
     /// If the simulator or a call fails.
@@ -73,30 +79,38 @@ impl World {
         let parts = Parts::new()?;
         let servers = runtime.block_on(Servers::start(&parts.order))?;
         let offer = servers.offer().clone();
-        Self::enter(runtime, parts, &offer, recipients, Host::Here { _servers: Box::new(servers) })
+        let route = Route {
+            kms: Arc::new(servers.kms().memory_transport()),
+            bare: Box::new(runtime.block_on(async { servers.bare().in_memory() })),
+        };
+        Self::enter(runtime, parts, &offer, route, recipients, Host::Here { _servers: Box::new(servers) })
     }
 
-    /// With the servers in another process.
+    /// With the servers in another process, reached over TCP.
     ///
     /// # Errors
     /// If the process, the simulator or a call fails.
     pub fn elsewhere(threads: Threads, recipients: Recipients) -> Result<Self, Failure> {
         let parts = Parts::new()?;
         let (process, offer) = ServerProcess::start::<Servers>(&parts.order)?;
-        Self::enter(runtime(threads)?, parts, &offer, recipients, Host::Elsewhere { _process: process })
+        let runtime = runtime(threads)?;
+        let bare = runtime.block_on(TcpTransport::new(offer.bare).connect())?;
+        let route = Route { kms: Arc::new(TcpTransport::new(offer.kms)), bare };
+        Self::enter(runtime, parts, &offer, route, recipients, Host::Elsewhere { _process: process })
     }
 
     fn enter(
         runtime: Runtime,
         parts: Parts,
         offer: &Offer,
+        route: Route,
         recipients: Recipients,
         host: Host,
     ) -> Result<Self, Failure> {
         let Parts { nsm, clock, order, request_len } = parts;
         let key: KeyArn = offer.key.parse()?;
         let tls_roots = TlsRoots::from_der([&*offer.kms_root])?;
-        let enclave = Enclave { nsm, clock, key, transport: Arc::new(TcpTransport::new(offer.kms)), tls_roots };
+        let enclave = Enclave { nsm, clock, key, transport: route.kms, tls_roots };
         let pool = RecipientPool::builder(Arc::clone(&enclave.nsm), enclave.clock.clone());
         let pool = match recipients {
             Recipients::Usual => pool,
@@ -105,7 +119,8 @@ impl World {
         let client = enclave.client(pool.build()?)?;
         runtime.block_on(client.warm())?;
         let made = runtime.block_on(client.generate_data_key(GenerateDataKeyRequest::new(&enclave.key)))?;
-        let bare = runtime.block_on(BareClient::connect(offer, request_len, order.reply_len))?;
+        let bare = BareClient::connect(route.bare, &offer.bare_root, request_len, order.reply_len);
+        let bare = runtime.block_on(bare)?;
         let world = Self {
             enclave,
             client,
@@ -175,20 +190,24 @@ impl World {
         self.runtime.block_on(self.bare.borrow_mut().exchange())
     }
 
-    /// The RSA decryptions inside so many calls, each a task on the runtime as a call is.
+    /// The RSA inside so many calls, each a task on the runtime as a call is: the decryption by the enclave, and the
+    /// encryption by KMS where that is in this process too.
     ///
     /// # Errors
     /// If one fails.
     pub fn rsa_at_once(&self, calls: usize) -> Result<(), Failure> {
+        let encrypts = matches!(self.host, Host::Here { .. });
         self.runtime.block_on(async {
             let mut running = JoinSet::new();
             for _ in 0..calls {
                 let enveloped = Arc::clone(&self.enveloped);
-                running.spawn(async move { decrypt_rsa(&enveloped).is_ok() });
+                running.spawn(async move {
+                    (!encrypts || enveloped.encrypt_content_key()) && decrypt_rsa(&enveloped).is_ok()
+                });
             }
-            while let Some(is_decrypted) = running.join_next().await {
-                if !is_decrypted? {
-                    return Err("the key does not decrypt".into());
+            while let Some(is_done) = running.join_next().await {
+                if !is_done? {
+                    return Err("the key does not encrypt or decrypt".into());
                 }
             }
             Ok(())
@@ -215,7 +234,7 @@ struct Enclave {
     nsm: Arc<dyn Nsm>,
     clock: Clock,
     key: KeyArn,
-    transport: Arc<TcpTransport>,
+    transport: Arc<dyn Transport>,
     tls_roots: TlsRoots,
 }
 

@@ -517,6 +517,32 @@ async fn a_simulator_that_is_shut_down_cannot_be_reached() {
 }
 
 #[tokio::test]
+async fn what_holds_over_tcp_holds_in_memory_too() {
+    let world = World::new().await;
+    let transport = Arc::new(world.kms.memory_transport());
+    let builder = |roots: TlsRoots| {
+        let client = KmsClient::builder().region(REGION).permit_key(world.key.clone()).tls_roots(roots);
+        let client = client.nsm(nsm(&world.authority, &world.clock, b"signer")).clock(world.clock.clone());
+        client.transport(transport.clone()).credentials(enclave_credentials()).build().unwrap()
+    };
+    let client = builder(world.kms.tls_roots());
+    let made = client.generate_data_key(world.request()).await.unwrap();
+    let decrypted = client.decrypt(DecryptRequest::new(&world.key, &made.ciphertext_blob)).await.unwrap();
+    assert_eq!(decrypted.plaintext, made.plaintext);
+    // The bytes are TLS there as well, and the policy is asked.
+    let amazon = builder(TlsRoots::amazon()).generate_data_key(world.request()).await;
+    assert!(matches!(&amazon, Err(Error::Tls { .. })), "{amazon:?}");
+    world.admit(&image_condition(&pcr0(b"another", b"configuration"))).await;
+    assert_eq!(code(client.generate_data_key(world.request()).await), ServiceErrorCode::AccessDenied);
+    // An open connection ends with the simulator, and there is none afterwards.
+    let request = world.request();
+    world.kms.shutdown().await;
+    let gone = client.generate_data_key(request).await;
+    let Err(Error::Connect(error)) = gone else { panic!("{gone:?}") };
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
 async fn the_simulator_listens_on_loopback_only_and_checks_its_parts() {
     let clock = Clock::settable(start_of_time());
     let anchor = Authority::generate(clock.now()).unwrap().trust_anchor();

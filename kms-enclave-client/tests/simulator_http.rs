@@ -8,6 +8,7 @@ mod support;
 
 use std::time::Duration;
 
+use kms_enclave_client::Transport;
 use kms_enclave_client::sim::KmsSimulator;
 use nsm_attest::sim::Authority;
 use nsm_attest::{AttestationRequest, Clock, Nsm};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 const TARGET: &str = "TrentService.CreateKey";
@@ -378,4 +380,17 @@ async fn half_requests_are_closed_and_their_place_is_given_on() {
     plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let _closed = plain.read_to_end(&mut rest).await;
     world.assert_still_serves().await;
+}
+
+#[tokio::test]
+async fn connections_in_memory_count_among_the_others_and_have_their_time_limits() {
+    let world = World::with(Duration::from_millis(1500), 1).await;
+    let transport = world.kms.memory_transport();
+    let mut silent = transport.connect().await.unwrap();
+    // Only when the one before was accepted is there room in the queue for this one.
+    let _queued = transport.connect().await.unwrap();
+    world.assert_still_serves().await;
+    // There is one place, so the silent one has lost it.
+    let read = timeout(Duration::ZERO, silent.read(&mut [0])).await;
+    assert!(matches!(read, Ok(Ok(0))), "{read:?}");
 }

@@ -11,15 +11,16 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use kms_enclave_client::ByteStream;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::servers::Offer;
 use crate::attested::Failure;
 
 /// Reads each request and answers it with the same body, until dropped.
@@ -27,6 +28,7 @@ use crate::attested::Failure;
 pub struct BareServer {
     local_addr: SocketAddr,
     root_der: Vec<u8>,
+    service: Arc<BareService>,
     accept_loop: JoinHandle<()>,
 }
 
@@ -47,9 +49,17 @@ impl BareServer {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let local_addr = listener.local_addr()?;
-        let reply = Bytes::from(vec![b'r'; reply_len]);
-        let accept_loop = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), reply));
-        Ok(Self { local_addr, root_der, accept_loop })
+        let service = Arc::new(BareService { tls: Arc::new(tls), reply: Bytes::from(vec![b'r'; reply_len]) });
+        let accept_loop = tokio::spawn(accept(listener, Arc::clone(&service)));
+        Ok(Self { local_addr, root_der, service, accept_loop })
+    }
+
+    /// A connection to it in memory, served until the client leaves.
+    #[must_use]
+    pub fn in_memory(&self) -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(MEMORY_STREAM_CAPACITY);
+        tokio::spawn(Arc::clone(&self.service).serve(Box::new(theirs)));
+        ours
     }
 
     /// Where it listens.
@@ -71,18 +81,29 @@ impl Drop for BareServer {
     }
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, reply: Bytes) {
+#[derive(Debug)]
+struct BareService {
+    tls: Arc<ServerConfig>,
+    reply: Bytes,
+}
+
+impl BareService {
+    async fn serve(self: Arc<Self>, stream: Box<dyn ByteStream>) {
+        let Ok(stream) = TlsAcceptor::from(Arc::clone(&self.tls)).accept(stream).await else { return };
+        let service = service_fn(|request| answer(request, self.reply.clone()));
+        // How it ends concerns its client, which finds out.
+        let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    }
+}
+
+async fn accept(listener: TcpListener, service: Arc<BareService>) {
     // Dropped with this task, and every connection with it.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let (tls, reply) = (tls.clone(), reply.clone());
+        let service = Arc::clone(&service);
         connections.spawn(async move {
             let Ok(()) = stream.set_nodelay(true) else { return };
-            let Ok(stream) = tls.accept(stream).await else { return };
-            let service = service_fn(move |request| answer(request, reply.clone()));
-            // How it ends concerns its client, which finds out.
-            let _ended =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            service.serve(Box::new(stream)).await;
         });
     }
 }
@@ -109,21 +130,25 @@ pub struct BareClient {
 }
 
 impl BareClient {
-    /// Connects. Each exchange will send `request_len` bytes and receive `reply_len`, headers apart.
+    /// Begins TLS and HTTP with the server that has the certificate `root_der`. Each exchange will send `request_len` bytes
+    /// and receive `reply_len`, headers apart.
     ///
     /// # Errors
-    /// If TCP, TLS or HTTP do not come about.
-    pub async fn connect(offer: &Offer, request_len: usize, reply_len: usize) -> Result<Self, Failure> {
+    /// If TLS or HTTP do not come about.
+    pub async fn connect(
+        stream: Box<dyn ByteStream>,
+        root_der: &[u8],
+        request_len: usize,
+        reply_len: usize,
+    ) -> Result<Self, Failure> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(&*offer.bare_root))?;
+        roots.add(CertificateDer::from(root_der))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let stream = TcpStream::connect(offer.bare).await?;
-        stream.set_nodelay(true)?;
         let stream = TlsConnector::from(Arc::new(tls)).connect(ServerName::try_from(NAME)?, stream).await?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // Whoever sends finds out how it ended.
@@ -161,6 +186,8 @@ impl Drop for BareClient {
     }
 }
 
+/// As in the simulator's.
+const MEMORY_STREAM_CAPACITY: usize = 64 * 1024;
 const NAME: &str = "kms.eu-west-1.amazonaws.com";
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderValue = HeaderValue::from_static("1234abcd-12ab-34cd-56ef-1234567890ab");

@@ -42,10 +42,22 @@ pub struct Offer {
 #[derive(Debug)]
 pub struct Servers {
     offer: Offer,
-    #[expect(dead_code, reason = "held so that it serves")]
     kms: KmsSimulator,
-    #[expect(dead_code, reason = "held so that it serves")]
     bare: BareServer,
+}
+
+impl Servers {
+    /// The simulator, from this process.
+    #[must_use]
+    pub const fn kms(&self) -> &KmsSimulator {
+        &self.kms
+    }
+
+    /// The bare server, from this process.
+    #[must_use]
+    pub const fn bare(&self) -> &BareServer {
+        &self.bare
+    }
 }
 
 impl Service for Servers {

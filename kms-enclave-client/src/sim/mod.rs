@@ -5,7 +5,7 @@
 //!
 //! | part | as in KMS |
 //! |---|---|
-//! | transport | HTTP/1.1 over TLS; the certificate names `kms.<region>.amazonaws.com` and `kms-fips.<region>.amazonaws.com` under a root of its own |
+//! | transport | HTTP/1.1 over TLS, on loopback or [in memory](KmsSimulator::memory_transport); the certificate names `kms.<region>.amazonaws.com` and `kms-fips.<region>.amazonaws.com` under a root of its own |
 //! | authentication | Signature Version 4 (scratchstack-aws-signature), ± 5 minutes, session tokens bound to their keys |
 //! | actions with Recipient | Decrypt, GenerateDataKey, GenerateDataKeyPair, GenerateRandom, DeriveSharedSecret |
 //! | other actions | CreateKey, DescribeKey, GetPublicKey, PutKeyPolicy, GetKeyPolicy, CreateAlias, UpdateAlias, DeleteAlias, ListAliases, Encrypt; `DryRun` where KMS has it |
@@ -52,4 +52,4 @@ pub use self::key_spec::{KeySpec, KeyUsage};
 pub use self::policy::{KeyPolicy, PolicyError, PolicyRequest, PolicyRequestError, PolicyVerdict};
 pub use self::recipient::{UnusableRecipientKey, envelop};
 pub use self::reply::ReplyReader;
-pub use self::server::KmsSimulator;
+pub use self::server::{KmsSimulator, MemoryTransport};

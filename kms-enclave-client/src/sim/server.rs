@@ -1,5 +1,6 @@
-//! [`KmsSimulator`]: the listener and its limits.
+//! [`KmsSimulator`]: its listener, its [memory transport](KmsSimulator::memory_transport), and their limits.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +21,7 @@ use crate::sim::http::answer;
 use crate::sim::injection::{Injection, InjectionError};
 use crate::sim::service::Service;
 use crate::tls::TlsRoots;
+use crate::transport::{BoxFuture, ByteStream, Transport};
 
 /// A running simulator. It ends with [`shutdown`](Self::shutdown) or when dropped, and its keys with it.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub struct KmsSimulator {
     local_addr: SocketAddr,
     tls_root_der: Vec<u8>,
     service: Arc<Service>,
+    memory: MemoryTransport,
     stop: Option<oneshot::Sender<()>>,
     accept_loop: JoinHandle<()>,
 }
@@ -52,16 +56,26 @@ impl KmsSimulator {
         limits: Limits,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
+        let (opened, in_memory) = mpsc::channel(1);
         let service = Arc::new(service);
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let accept_loop = tokio::spawn(accept(listener, acceptor, Arc::clone(&service), limits, stopped));
-        Self { local_addr, tls_root_der, service, stop: Some(stop), accept_loop }
+        let incoming = Incoming { listener, in_memory };
+        let accept_loop = tokio::spawn(accept(incoming, acceptor, Arc::clone(&service), limits, stopped));
+        let memory = MemoryTransport { opened };
+        Self { local_addr, tls_root_der, service, memory, stop: Some(stop), accept_loop }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// A way to it that needs no socket, for clients in the same process. TLS, limits and everything above are the same as
+    /// over TCP.
+    #[must_use]
+    pub fn memory_transport(&self) -> MemoryTransport {
+        self.memory.clone()
     }
 
     /// The root, in DER, under which its certificate names KMS.
@@ -128,8 +142,48 @@ impl Drop for KmsSimulator {
     }
 }
 
-async fn accept(
+/// A [`Transport`] to a [`KmsSimulator`] in the same process.
+///
+/// When the simulator has ended, connecting fails with [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
+#[derive(Clone, Debug)]
+pub struct MemoryTransport {
+    opened: mpsc::Sender<DuplexStream>,
+}
+
+impl Transport for MemoryTransport {
+    fn connect(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async move {
+            let (ours, theirs) = tokio::io::duplex(MEMORY_STREAM_CAPACITY);
+            self.opened.send(theirs).await.map_err(|_| io::ErrorKind::ConnectionRefused)?;
+            Ok(Box::new(ours) as Box<dyn ByteStream>)
+        })
+    }
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+struct Incoming {
     listener: TcpListener,
+    in_memory: mpsc::Receiver<DuplexStream>,
+}
+
+impl Incoming {
+    /// The next connection. Dropped before it is ready, it has taken none.
+    async fn next(&mut self) -> io::Result<Box<dyn ByteStream>> {
+        tokio::select! {
+            accepted = self.listener.accept() => {
+                let (stream, _) = accepted?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream) as Box<dyn ByteStream>)
+            }
+            // The simulator holds a sender for as long as this loop runs.
+            Some(stream) = self.in_memory.recv() => Ok(Box::new(stream) as Box<dyn ByteStream>),
+        }
+    }
+}
+
+async fn accept(
+    mut incoming: Incoming,
     tls: TlsAcceptor,
     service: Arc<Service>,
     limits: Limits,
@@ -141,13 +195,13 @@ async fn accept(
     loop {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            (slot, incoming.next().await)
         };
         tokio::select! {
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
             (slot, accepted) = next => match accepted {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     let (tls, service) = (tls.clone(), Arc::clone(&service));
                     connections.spawn(async move {
                         let _over = timeout(MAX_CONNECTION_AGE, serve(stream, tls, service, limits.read_timeout)).await;
@@ -163,8 +217,7 @@ async fn accept(
 }
 
 /// Serves one connection. How it ends concerns its client alone.
-async fn serve(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, read_timeout: Duration) {
-    let Ok(()) = stream.set_nodelay(true) else { return };
+async fn serve(stream: Box<dyn ByteStream>, tls: TlsAcceptor, service: Arc<Service>, read_timeout: Duration) {
     let Ok(Ok(stream)) = timeout(read_timeout, tls.accept(stream)).await else { return };
     let _ended = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -183,4 +236,6 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, read_
 const MAX_HEAD_LEN: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
+/// In each direction: four TLS records.
+const MEMORY_STREAM_CAPACITY: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -94,7 +94,7 @@ fn concurrent(world: World, unit: Unit) -> Result<Contest, Failure> {
         unit,
         ours: contestant(&world, |world| world.decrypt_at_once(CALLS)),
         limit: Some(Limit {
-            name: "100 RSA decrypts at once",
+            name: "the RSA of 100 calls at once",
             times: 1.0,
             contestant: contestant(&world, |world| world.rsa_at_once(CALLS)),
         }),
