@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use tower::retry::{Policy, RetryLayer};
 use tower::timeout::TimeoutLayer;
 use tower::{BoxError, Layer, Service, ServiceBuilder, load_shed, service_fn};
+use vsock_rpc::frame::FrameKind;
 use vsock_rpc::middleware::{ClientService, HandlerService, IncomingCall, OutgoingCall};
 use vsock_rpc::transport::MemoryConnector;
 use vsock_rpc::{CallError, Client, Listener, RemoteError, Router, Server, ServerHandle, code};
@@ -269,19 +270,27 @@ async fn retries_of_others_repeat_what_did_not_run_and_nothing_else() {
     assert_eq!(logged(&log), ["attempt: gated"]);
     // Refused as overloaded, again and again, until the gate opens.
     let retried = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
-    let mut attempts = 0;
-    while attempts < 3 {
-        attempts += logged(&log).iter().filter(|entry| *entry == "attempt: add").count();
+    let mut added = 0;
+    while added < 3 {
+        added += attempts(&log).len();
         tokio::task::yield_now().await;
     }
     rig.state.gate.add_permits(1);
     assert_eq!(held.await.unwrap().unwrap(), 1);
     assert_eq!(retried.await.unwrap().unwrap(), 3);
     assert_eq!(rig.state.calls.load(Ordering::SeqCst), 1);
+    logged(&log);
     assert_eq!(client.call::<Panic>(&false, LONG).await.unwrap_err().as_remote().unwrap().code(), code::INTERNAL);
     let error = client.call::<Add>(&(1, u32::MAX), LONG).await.unwrap_err();
     assert_eq!(error.as_remote().map(RemoteError::code), Some("overflow"));
     assert_eq!(rig.state.calls.load(Ordering::SeqCst), 2);
+    assert_eq!(attempts(&log), ["attempt: panic", "attempt: add"], "what ran was repeated");
+}
+
+/// The calls that `log` was told of since it was last looked at, without their ends.
+fn attempts(log: &Log) -> Vec<String> {
+    let is_a_call = |entry: &String| ["add", "gated", "panic"].iter().any(|name| entry == &format!("attempt: {name}"));
+    logged(log).into_iter().filter(is_a_call).collect()
 }
 
 /// Repeats whatever failed, once.
@@ -311,11 +320,43 @@ async fn what_an_earlier_attempt_may_have_done_is_not_denied_by_the_last_one() {
     let mut second = peers.recv().await.unwrap();
     let request = second.receive().await.unwrap();
     let refusal = serde_cbor::to_vec(&RemoteError::new(code::OVERLOADED, "says the script")).unwrap();
-    second.send_frame(vsock_rpc::frame::FrameKind::Error, request.request_id, refusal).await;
+    second.send_frame(FrameKind::Error, request.request_id, refusal).await;
     let error = call.await.unwrap().unwrap_err();
     assert!(error.may_have_run(), "{error:?}");
     let CallError::Layer { error, .. } = error else { panic!("{error:?}") };
     assert!(error.to_string().contains("says the script"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_careful_layer_learns_from_a_blind_one_inside_of_it_what_may_have_run() {
+    for ends_unreachable in [false, true] {
+        let (mut listener, connector) = Listener::memory(64 * 1024);
+        let log = Arc::default();
+        let client = Client::builder(connector)
+            .layer(LogLayer("attempt", Arc::clone(&log)))
+            .layer(RetryLayer::new(Blindly(true)))
+            .layer(RetryLayer::new(Again(1000)))
+            .build();
+        let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
+        let mut peer = RawPeer::new(listener.accept().await.unwrap());
+        assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Request);
+        if ends_unreachable {
+            drop((listener, peer));
+        } else {
+            drop(peer);
+            let mut peer = RawPeer::new(listener.accept().await.unwrap());
+            let request = peer.receive().await.unwrap();
+            let refusal = serde_cbor::to_vec(&RemoteError::new(code::OVERLOADED, "says the script")).unwrap();
+            peer.send_frame(FrameKind::Error, request.request_id, refusal).await;
+        }
+        let error = call.await.unwrap().unwrap_err();
+        assert!(error.may_have_run(), "{error:?}");
+        let CallError::Layer { error: last, .. } = error else { panic!("{error:?}") };
+        let last = last.downcast_ref::<CallError>().unwrap();
+        assert!(!last.may_have_run());
+        assert_eq!(matches!(last, CallError::Unreachable { .. }), ends_unreachable, "{last:?}");
+        assert_eq!(attempts(&log), ["attempt: add"; 2], "what may have run was repeated by the careful one");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,12 +32,13 @@ pub enum CallError {
         /// Why the connection ended.
         reason: Arc<str>,
     },
-    /// A layer around the client failed, with an error of its own.
+    /// A layer around the client failed with an error of its own; or it repeated the call, and the last attempt did
+    /// not run, but another one may have.
     #[error("a layer around the client failed ({}): {error}", sent_text(*.sent))]
     Layer {
         /// Whether the request may have been handed to a connection.
         sent: bool,
-        /// What the layer said.
+        /// What the layer said, or the [`CallError`] of the last attempt.
         #[source]
         error: Arc<dyn std::error::Error + Send + Sync>,
     },

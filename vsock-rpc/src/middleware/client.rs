@@ -92,14 +92,8 @@ impl ClientService {
         let (deadline, may_have_run) = (call.deadline, Arc::clone(&call.may_have_run));
         let result = timeout_at(deadline, (self.call)(call)).await;
         // By now everything that the layers had going is dropped, and has left its mark.
-        let sent = may_have_run.load(Ordering::Acquire);
-        match result {
-            Ok(Err(CallError::Layer { error, .. })) => Err(CallError::Layer { sent, error }),
-            // The error is that of a layer's last attempt; an earlier one may have run.
-            Ok(Err(error)) if sent && !error.may_have_run() => Err(CallError::Layer { sent, error: Arc::new(error) }),
-            Ok(result) => result,
-            Err(_elapsed) => Err(CallError::DeadlineExceeded { sent }),
-        }
+        result
+            .unwrap_or_else(|_elapsed| Err(CallError::DeadlineExceeded { sent: may_have_run.load(Ordering::Acquire) }))
     }
 
     fn layered<L>(self, layer: &L) -> Self
@@ -110,9 +104,15 @@ impl ClientService {
         <L::Service as Service<OutgoingCall>>::Future: Send + 'static,
     {
         let service = layer.layer(self);
-        let call = move |call| -> Exchanging {
+        let call = move |call: OutgoingCall| -> Exchanging {
+            let may_have_run = Arc::clone(&call.may_have_run);
             let answer = oneshot(service.clone(), call);
-            Box::pin(async move { answer.await.map_err(into_call_error) })
+            Box::pin(async move {
+                let result = answer.await;
+                // What the layer had going is dropped, and has left its mark. It may have repeated the call: then the
+                // last attempt's error alone says nothing of the earlier ones.
+                result.map_err(|error| into_call_error(error, may_have_run.load(Ordering::Acquire)))
+            })
         };
         Self { call: Arc::new(call) }
     }
@@ -143,8 +143,8 @@ impl ClientBuilder {
     /// Puts `layer` around the calls; a later layer is outside of an earlier one.
     ///
     /// A layer that answers with a [`CallError`], also a boxed one, answers the caller with it; any other error becomes
-    /// [`CallError::Layer`], and so does one that says that the call did not run when an earlier attempt of a layer may
-    /// have. The timeout of a call holds for its layers too. Clients without layers pay nothing.
+    /// [`CallError::Layer`], and so does one that says that the call did not run, if the layer repeated the call and
+    /// another attempt may have. The timeout of a call holds for its layers too. Clients without layers pay nothing.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<ClientService> + Send + Sync + 'static,
@@ -176,10 +176,15 @@ impl fmt::Debug for Layers {
     }
 }
 
-fn into_call_error(error: BoxError) -> CallError {
-    match error.downcast::<CallError>() {
+fn into_call_error(error: BoxError, may_have_run: bool) -> CallError {
+    let error = match error.downcast::<CallError>() {
         Ok(error) => *error,
-        Err(error) => CallError::Layer { sent: true, error: error.into() },
+        Err(error) => return CallError::Layer { sent: may_have_run, error: error.into() },
+    };
+    match error {
+        CallError::Layer { error, .. } => CallError::Layer { sent: may_have_run, error },
+        error if may_have_run && !error.may_have_run() => CallError::Layer { sent: true, error: Arc::new(error) },
+        error => error,
     }
 }
 
