@@ -31,7 +31,7 @@ async fn payloads_up_to_the_limit_pass_and_longer_ones_are_refused_before_sendin
         assert_eq!(client.call::<Echo>(&Blob::of(len), LONG).await.unwrap(), Blob::of(len));
     }
     let error = client.call::<Echo>(&Blob::of(65_536), LONG).await.unwrap_err();
-    assert!(matches!(error, CallError::MalformedRequest(CborError::TooLong { max: 65_536 })), "{error}");
+    assert!(matches!(error, CallError::UnsendableRequest(CborError::TooLong { max: 65_536 })), "{error}");
     assert!(!error.may_have_run());
     assert_eq!(client.call::<Add>(&(1, 1), LONG).await.unwrap(), 2);
 }
@@ -105,7 +105,7 @@ async fn the_deadline_ends_a_call_on_both_sides() {
     let rig = Rig::new();
     let client = rig.client();
     let error = client.call::<Stuck>(&(), SECOND).await.unwrap_err();
-    let ended = matches!(error, CallError::DeadlineExceeded { sent: true })
+    let ended = matches!(error, CallError::DeadlineExceeded { may_have_run: true })
         || error.as_remote().is_some_and(|error| error.code() == code::DEADLINE_EXCEEDED);
     assert!(ended, "{error}");
     assert!(error.may_have_run());
@@ -126,7 +126,7 @@ async fn the_server_enforces_its_own_deadline() {
 async fn a_timeout_of_zero_never_sends() {
     let rig = Rig::new();
     let error = rig.client().call::<Add>(&(1, 2), Duration::ZERO).await.unwrap_err();
-    assert!(matches!(error, CallError::DeadlineExceeded { sent: false }), "{error}");
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: false }), "{error}");
     assert_eq!(rig.state.calls.load(Ordering::SeqCst), 0);
 }
 
@@ -195,7 +195,7 @@ async fn the_client_holds_back_calls_above_its_bound() {
     let held: Vec<_> = (0..2).map(|number| tokio::spawn(client.call::<Gated>(&number, LONG))).collect();
     rig.state.wait_for_gated(2).await;
     let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
-    assert!(matches!(error, CallError::DeadlineExceeded { sent: false }), "{error}");
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: false }), "{error}");
     assert_eq!(rig.state.calls.load(Ordering::SeqCst), 0);
     rig.state.gate.add_permits(2);
     join_all(held).await;

@@ -122,7 +122,7 @@ async fn the_loss_of_a_connection_fails_its_own_calls_alone() {
     drop(first);
     for call in lost {
         let error = call.await.unwrap().unwrap_err();
-        assert!(matches!(error, CallError::Disconnected { sent: true, .. }), "{error}");
+        assert!(matches!(error, CallError::Disconnected { may_have_run: true, .. }), "{error}");
     }
     // What is left takes the next calls, and the lost one is replaced.
     for id in 2..=3 {
@@ -148,7 +148,7 @@ async fn the_bound_on_calls_in_flight_is_one_for_all_connections() {
     let held: Vec<_> = (0..3).map(|number| tokio::spawn(client.call::<Gated>(&number, LONG))).collect();
     rig.state.wait_for_gated(3).await;
     let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
-    assert!(matches!(error, CallError::DeadlineExceeded { sent: false }), "{error}");
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: false }), "{error}");
     rig.state.gate.add_permits(3);
     for call in held {
         call.await.unwrap().unwrap();

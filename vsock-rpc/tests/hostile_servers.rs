@@ -27,7 +27,7 @@ async fn accept_request(peers: &mut tokio::sync::mpsc::Receiver<RawPeer>) -> (Ra
 
 fn disconnected(error: &CallError) -> (bool, &str) {
     match error {
-        CallError::Disconnected { sent, reason } => (*sent, reason),
+        CallError::Disconnected { may_have_run, reason } => (*may_have_run, reason),
         other => panic!("{other:?}"),
     }
 }
@@ -53,8 +53,8 @@ async fn what_a_server_must_not_send_closes_the_stream_and_fails_the_calls() {
         let (mut peer, request) = accept_request(&mut peers).await;
         peer.send(&answer(request.request_id)).await;
         let error = call.await.unwrap().unwrap_err();
-        let (sent, reason) = disconnected(&error);
-        assert!(sent && error.may_have_run());
+        let (may_have_run, reason) = disconnected(&error);
+        assert!(may_have_run && error.may_have_run());
         assert!(reason.contains(expected), "{expected}: {reason}");
         // The server is told, and a good connection then serves.
         assert_eq!(peer.receive().await.unwrap().kind, FrameKind::GoAway);
@@ -132,12 +132,12 @@ async fn a_cancelled_call_keeps_its_place_until_answered() {
     let client = Client::builder(connector).max_in_flight(1).build();
     let call = client.call::<Add>(&(1, 2), SECOND);
     let (error, (mut peer, request)) = tokio::join!(call, accept_request(&mut peers));
-    assert!(matches!(error.unwrap_err(), CallError::DeadlineExceeded { sent: true }));
+    assert!(matches!(error.unwrap_err(), CallError::DeadlineExceeded { may_have_run: true }));
     let cancel = peer.receive().await.unwrap();
     assert_eq!((cancel.kind, cancel.request_id), (FrameKind::Cancel, request.request_id));
     // The server may still be at work: no second call goes out.
     let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
-    assert!(matches!(error, CallError::DeadlineExceeded { sent: false }));
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: false }));
     peer.send_frame(FrameKind::Error, request.request_id, error_payload(code::CANCELLED)).await;
     let serve = async {
         let request = peer.receive().await.unwrap();
@@ -185,8 +185,8 @@ async fn a_goaway_disowns_later_requests_and_earlier_ones_are_still_answered() {
     peer.receive().await.unwrap();
     peer.send_frame(FrameKind::GoAway, request.request_id, error_payload("shutting_down")).await;
     let error = second.await.unwrap().unwrap_err();
-    let (sent, reason) = disconnected(&error);
-    assert!(!sent && !error.may_have_run());
+    let (may_have_run, reason) = disconnected(&error);
+    assert!(!may_have_run && !error.may_have_run());
     assert!(reason.contains("shutting_down"), "{reason}");
     peer.send_frame(FrameKind::Response, request.request_id, vec![3]).await;
     assert_eq!(first.await.unwrap().unwrap(), 3);

@@ -368,13 +368,16 @@ async fn an_error_of_a_client_s_layer_tells_whether_the_call_may_have_run() {
         }))
         .build();
     let error = before.call::<Add>(&(1, 2), LONG).await.unwrap_err();
-    assert!(matches!(&error, CallError::Layer { sent: false, error } if error.to_string() == "not today"), "{error:?}");
+    assert!(
+        matches!(&error, CallError::Layer { may_have_run: false, error } if error.to_string() == "not today"),
+        "{error:?}"
+    );
     assert!(!error.may_have_run());
     assert!(std::error::Error::source(&error).is_some());
 
     let beside = Client::builder(rig.connector.clone()).layer(TimeoutLayer::new(SECOND)).build();
     let error = beside.call::<Stuck>(&(), LONG).await.unwrap_err();
-    assert!(matches!(&error, CallError::Layer { sent: true, .. }), "{error:?}");
+    assert!(matches!(&error, CallError::Layer { may_have_run: true, .. }), "{error:?}");
     assert!(error.may_have_run());
     // The layer dropped the call, which cancelled it.
     rig.state.stuck_dropped.notified().await;
@@ -384,9 +387,9 @@ async fn an_error_of_a_client_s_layer_tells_whether_the_call_may_have_run() {
         .layer(ServiceBuilder::new().map_err(|_: CallError| BoxError::from("no comment")))
         .build();
     let error = hidden.call::<Missing>(&(), LONG).await.unwrap_err();
-    assert!(matches!(&error, CallError::Layer { sent: false, .. }), "{error:?}");
+    assert!(matches!(&error, CallError::Layer { may_have_run: false, .. }), "{error:?}");
     let error = hidden.call::<Fail>(&"own".into(), LONG).await.unwrap_err();
-    assert!(matches!(&error, CallError::Layer { sent: true, .. }), "{error:?}");
+    assert!(matches!(&error, CallError::Layer { may_have_run: true, .. }), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -397,7 +400,7 @@ async fn the_timeout_of_a_call_holds_for_its_layers() {
     rig.state.wait_for_gated(1).await;
     let began = tokio::time::Instant::now();
     let error = client.call::<Add>(&(1, 2), SECOND).await.unwrap_err();
-    assert!(matches!(error, CallError::DeadlineExceeded { sent: false }), "{error:?}");
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: false }), "{error:?}");
     assert!(began.elapsed() < SECOND + Duration::from_millis(10));
     rig.state.gate.add_permits(1);
     held.await.unwrap().unwrap();

@@ -102,7 +102,7 @@ impl Enclave {
 
     async fn push_unless_pushed_since(&self, pushes: u64, deadline: Instant) -> Result<(), EnclaveError> {
         let Ok(_turn) = tokio::time::timeout_at(deadline, self.push.lock()).await else {
-            return Err(CallError::DeadlineExceeded { sent: false }.into());
+            return Err(CallError::DeadlineExceeded { may_have_run: false }.into());
         };
         if self.pushes.load(Ordering::Acquire) != pushes {
             return Ok(());

@@ -46,7 +46,7 @@ struct Call {
 #[derive(Clone, Debug, PartialEq)]
 enum Expected {
     Answer(u64),
-    Lost { sent: bool },
+    Lost { may_have_run: bool },
     Malformed,
     Remote(String),
 }
@@ -348,7 +348,7 @@ impl<'a> Run<'a> {
                 request.is_open = false;
                 let call = &mut self.calls[request.number];
                 if call.task.is_some() {
-                    call.expected.get_or_insert(Expected::Lost { sent: !disowned });
+                    call.expected.get_or_insert(Expected::Lost { may_have_run: !disowned });
                 }
             }
         }
@@ -431,10 +431,10 @@ impl<'a> Run<'a> {
             Ok(value) => Expected::Answer(*value),
             Err(CallError::Remote(error)) => Expected::Remote(error.code().to_owned()),
             Err(CallError::MalformedResponse(_)) => Expected::Malformed,
-            Err(CallError::Disconnected { sent, .. }) => Expected::Lost { sent: *sent },
-            Err(CallError::DeadlineExceeded { sent }) => {
+            Err(CallError::Disconnected { may_have_run, .. }) => Expected::Lost { may_have_run: *may_have_run },
+            Err(CallError::DeadlineExceeded { may_have_run }) => {
                 assert!(self.is_loose, "call {number} ended early");
-                assert!(*sent || !was_begun, "call {number} was sent");
+                assert!(*may_have_run || !was_begun, "call {number} was sent");
                 return;
             }
             Err(error @ CallError::Unreachable { .. }) => {
@@ -454,7 +454,10 @@ impl<'a> Run<'a> {
                 );
                 let may_be_lost = self.is_loose || expected.is_none() && self.state != State::Open;
                 assert!(may_be_lost, "call {number} came to {came_to:?}, not {expected:?}");
-                assert!(came_to == Expected::Lost { sent: true } || !was_begun, "call {number} was sent: {result:?}");
+                assert!(
+                    came_to == Expected::Lost { may_have_run: true } || !was_begun,
+                    "call {number} was sent: {result:?}"
+                );
             }
         }
     }

@@ -9,6 +9,9 @@ use crate::remote_error::RemoteError;
 
 /// Why a call has no answer.
 ///
+/// The field `may_have_run`, where there is one, has one meaning everywhere: whether the handler may have started. `false`
+/// is certain; `true` is what is left if nothing is known. [`may_have_run`](Self::may_have_run) tells it of every error.
+///
 /// ```
 /// use vsock_rpc::{CallError, RemoteError, code};
 ///
@@ -19,25 +22,25 @@ use crate::remote_error::RemoteError;
 #[non_exhaustive]
 pub enum CallError {
     /// The timeout passed.
-    #[error("no answer within the deadline ({})", sent_text(*.sent))]
+    #[error("no answer within the deadline ({})", ran_text(*.may_have_run))]
     DeadlineExceeded {
-        /// Whether the request had been handed to the connection.
-        sent: bool,
+        /// Whether the request had been handed to a connection.
+        may_have_run: bool,
     },
     /// The connection ended before the answer came.
-    #[error("the connection ended ({}): {reason}", sent_text(*.sent))]
+    #[error("the connection ended ({}): {reason}", ran_text(*.may_have_run))]
     Disconnected {
         /// Whether any byte of the request had been written, and the server had not disowned it.
-        sent: bool,
+        may_have_run: bool,
         /// Why the connection ended.
         reason: Arc<str>,
     },
     /// A layer around the client failed with an error of its own; or it repeated the call, and the last attempt did
     /// not run, but another one may have.
-    #[error("a layer around the client failed ({}): {error}", sent_text(*.sent))]
+    #[error("a layer around the client failed ({}): {error}", ran_text(*.may_have_run))]
     Layer {
-        /// Whether the request may have been handed to a connection.
-        sent: bool,
+        /// Whether any attempt, also one that a layer gave up, may have run.
+        may_have_run: bool,
         /// What the layer said, or the [`CallError`] of the last attempt.
         #[source]
         error: Arc<dyn std::error::Error + Send + Sync>,
@@ -45,9 +48,6 @@ pub enum CallError {
     /// The response is not what the method returns.
     #[error("malformed response: {0}")]
     MalformedResponse(CborError),
-    /// The request cannot be encoded within the payload limit.
-    #[error("the request cannot be sent: {0}")]
-    MalformedRequest(CborError),
     /// The handler answered with an error, or the server refused the request.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -65,6 +65,9 @@ pub enum CallError {
         /// The failure itself, if the connector reported one.
         source: Option<Arc<io::Error>>,
     },
+    /// The request cannot be encoded within the payload limit.
+    #[error("the request cannot be sent: {0}")]
+    UnsendableRequest(CborError),
 }
 
 impl CallError {
@@ -72,10 +75,12 @@ impl CallError {
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::DeadlineExceeded { sent } | Self::Disconnected { sent, .. } | Self::Layer { sent, .. } => *sent,
+            Self::DeadlineExceeded { may_have_run }
+            | Self::Disconnected { may_have_run, .. }
+            | Self::Layer { may_have_run, .. } => *may_have_run,
             Self::MalformedResponse(_) => true,
-            Self::MalformedRequest(_) | Self::Unreachable { .. } => false,
             Self::Remote(error) => error.may_have_run(),
+            Self::Unreachable { .. } | Self::UnsendableRequest(_) => false,
         }
     }
 
@@ -89,6 +94,6 @@ impl CallError {
     }
 }
 
-fn sent_text(sent: bool) -> &'static str {
-    if sent { "it may have run" } else { "it did not run" }
+fn ran_text(may_have_run: bool) -> &'static str {
+    if may_have_run { "it may have run" } else { "it did not run" }
 }

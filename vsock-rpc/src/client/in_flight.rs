@@ -250,17 +250,18 @@ impl Table {
         (call, if is_over { self.driver.take() } else { None })
     }
 
-    /// Ends the calls for which `was_sent` has an answer.
-    fn lose(&mut self, was_sent: impl Fn(u64, u64) -> Option<bool>, reason: &Arc<str>) -> Vec<Waker> {
+    /// Ends the calls for which `may_have_run` has an answer.
+    fn lose(&mut self, may_have_run: impl Fn(u64, u64) -> Option<bool>, reason: &Arc<str>) -> Vec<Waker> {
         let mut wakers = Vec::new();
         self.calls.retain(|id, call| {
-            let Some(sent) = was_sent(*id, call.written_at.start) else { return true };
+            let Some(may_have_run) = may_have_run(*id, call.written_at.start) else { return true };
             match &mut call.state {
                 CallState::Abandoned { .. } => return false,
                 CallState::Replied(_) => {}
                 CallState::Waiting(waker) => {
                     wakers.extend(waker.take());
-                    call.state = CallState::Replied(Err(CallError::Disconnected { sent, reason: Arc::clone(reason) }));
+                    call.state =
+                        CallState::Replied(Err(CallError::Disconnected { may_have_run, reason: Arc::clone(reason) }));
                     call.permit = None;
                 }
             }

@@ -79,7 +79,7 @@ impl Client {
         #[cfg(feature = "tower")]
         let layered = self.layered.clone();
         async move {
-            let request = encoded.map_err(CallError::MalformedRequest)?;
+            let request = encoded.map_err(CallError::UnsendableRequest)?;
             let deadline = Instant::now() + cut_to_max_timeout(timeout);
             #[cfg(feature = "tower")]
             let payload = match layered {
@@ -119,9 +119,9 @@ impl fmt::Debug for Client {
 impl Inner {
     async fn exchange(&self, request: EncodedRequest, deadline: Instant) -> Result<Bytes, CallError> {
         let begun = timeout_at(deadline, self.begin(request, deadline)).await;
-        let ticket = begun.map_err(|_elapsed| CallError::DeadlineExceeded { sent: false })??;
+        let ticket = begun.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: false })??;
         // On timeout the ticket is dropped, which cancels the call.
-        timeout_at(deadline, ticket).await.map_err(|_elapsed| CallError::DeadlineExceeded { sent: true })?
+        timeout_at(deadline, ticket).await.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: true })?
     }
 
     async fn begin(&self, mut request: EncodedRequest, deadline: Instant) -> Result<Ticket, CallError> {
@@ -134,7 +134,7 @@ impl Inner {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(CallError::DeadlineExceeded { sent: false });
+                return Err(CallError::DeadlineExceeded { may_have_run: false });
             }
             request.set_deadline_ms(milliseconds(left));
             match connection.begin(&request, permit) {

@@ -92,8 +92,9 @@ impl ClientService {
         let (deadline, may_have_run) = (call.deadline, Arc::clone(&call.may_have_run));
         let result = timeout_at(deadline, (self.call)(call)).await;
         // By now everything that the layers had going is dropped, and has left its mark.
-        result
-            .unwrap_or_else(|_elapsed| Err(CallError::DeadlineExceeded { sent: may_have_run.load(Ordering::Acquire) }))
+        result.unwrap_or_else(|_elapsed| {
+            Err(CallError::DeadlineExceeded { may_have_run: may_have_run.load(Ordering::Acquire) })
+        })
     }
 
     fn layered<L>(self, layer: &L) -> Self
@@ -179,11 +180,11 @@ impl fmt::Debug for Layers {
 fn into_call_error(error: BoxError, may_have_run: bool) -> CallError {
     let error = match error.downcast::<CallError>() {
         Ok(error) => *error,
-        Err(error) => return CallError::Layer { sent: may_have_run, error: error.into() },
+        Err(error) => return CallError::Layer { may_have_run, error: error.into() },
     };
     match error {
-        CallError::Layer { error, .. } => CallError::Layer { sent: may_have_run, error },
-        error if may_have_run && !error.may_have_run() => CallError::Layer { sent: true, error: Arc::new(error) },
+        CallError::Layer { error, .. } => CallError::Layer { may_have_run, error },
+        error if may_have_run && !error.may_have_run() => CallError::Layer { may_have_run, error: Arc::new(error) },
         error => error,
     }
 }

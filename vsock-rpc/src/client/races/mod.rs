@@ -169,7 +169,7 @@ impl Race {
         };
         assert!(error.may_have_run() || !has_run, "call {number} ran: {error}");
         match &error {
-            CallError::Disconnected { sent: true, .. } => {
+            CallError::Disconnected { may_have_run: true, .. } => {
                 assert!(self.is_broken.get(), "call {number} was in flight at an orderly end: {error}");
                 seen.lost_and_may_have_run += 1;
             }
