@@ -4,6 +4,24 @@ use crate::cbor;
 use crate::frame::{FrameError, MAX_CONTROL_PAYLOAD_LEN};
 use crate::remote_error::{MAX_CODE_LEN, RemoteError, WIRE_OVERHEAD};
 
+/// The reasons that a GoAway carries. A peer of another make may have more.
+pub mod reason {
+    /// Nothing was in flight for the idle timeout; not a fault.
+    pub const IDLE: &str = "idle";
+    /// A header announced more than the limit; none of it was read.
+    pub const PAYLOAD_TOO_LONG: &str = "payload_too_long";
+    /// A rule of the protocol was broken that has no reason of its own.
+    pub const PROTOCOL_ERROR: &str = "protocol_error";
+    /// The server drains; not a fault.
+    pub const SHUTTING_DOWN: &str = "shutting_down";
+    /// The server's bound is reached.
+    pub const TOO_MANY_CONNECTIONS: &str = "too_many_connections";
+    /// A frame did not end, or answers were not taken, in time.
+    pub const TOO_SLOW: &str = "too_slow";
+    /// The version is not the one that the sender speaks.
+    pub const UNSUPPORTED_VERSION: &str = "unsupported_version";
+}
+
 /// The payload of a GoAway; it has the form of an Error's, and the same bounds.
 pub(crate) fn payload(reason: &'static str, message: String) -> bytes::Bytes {
     encode_error(&RemoteError::new(reason, message))
@@ -31,21 +49,13 @@ fn cut(text: &str, max: usize) -> &str {
 pub(crate) fn reason_of(error: &FrameError) -> Option<&'static str> {
     match error {
         FrameError::Io { .. } | FrameError::Truncated { .. } => None,
-        FrameError::PayloadTooLong { .. } => Some(PAYLOAD_TOO_LONG),
-        FrameError::UnsupportedVersion { .. } => Some(UNSUPPORTED_VERSION),
-        _ => Some(PROTOCOL_ERROR),
+        FrameError::PayloadTooLong { .. } => Some(reason::PAYLOAD_TOO_LONG),
+        FrameError::UnsupportedVersion { .. } => Some(reason::UNSUPPORTED_VERSION),
+        _ => Some(reason::PROTOCOL_ERROR),
     }
 }
 
 const TWO_EMPTY_TEXTS: &[u8] = &[0x82, 0x60, 0x60];
-
-pub(crate) const IDLE: &str = "idle";
-pub(crate) const PAYLOAD_TOO_LONG: &str = "payload_too_long";
-pub(crate) const PROTOCOL_ERROR: &str = "protocol_error";
-pub(crate) const SHUTTING_DOWN: &str = "shutting_down";
-pub(crate) const TOO_MANY_CONNECTIONS: &str = "too_many_connections";
-pub(crate) const TOO_SLOW: &str = "too_slow";
-pub(crate) const UNSUPPORTED_VERSION: &str = "unsupported_version";
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@ pub mod transport;
 
 pub use self::cbor::CborError;
 pub use self::client::{CallError, Client};
+pub use self::goaway::reason;
 pub use self::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 pub use self::remote_error::{RemoteError, code};
 pub use self::router::Router;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use common::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
-use vsock_rpc::client::Connector;
+use vsock_rpc::client::{Connector, DisconnectReason};
 use vsock_rpc::frame::{Frame, FrameKind};
-use vsock_rpc::{Addr, CallError, Client, Listener, RemoteError, Server, code};
+use vsock_rpc::{Addr, CallError, Client, Listener, RemoteError, Server, code, reason};
 
 fn error_payload(code: &'static str) -> Vec<u8> {
     serde_cbor::to_vec(&RemoteError::new(code, "says the script")).unwrap()
@@ -25,7 +25,7 @@ async fn accept_request(peers: &mut tokio::sync::mpsc::Receiver<RawPeer>) -> (Ra
     (peer, request)
 }
 
-fn disconnected(error: &CallError) -> (bool, &str) {
+fn disconnected(error: &CallError) -> (bool, &DisconnectReason) {
     match error {
         CallError::Disconnected { may_have_run, reason } => (*may_have_run, reason),
         other => panic!("{other:?}"),
@@ -35,18 +35,20 @@ fn disconnected(error: &CallError) -> (bool, &str) {
 #[tokio::test(start_paused = true)]
 async fn what_a_server_must_not_send_closes_the_stream_and_fails_the_calls() {
     type Answer = fn(u64) -> Vec<u8>;
-    let bad: [(&str, Answer); 9] = [
-        ("not made", |id| frame_bytes(FrameKind::Response, id + 1, vec![3]).to_vec()),
-        ("not made", |id| frame_bytes(FrameKind::Error, id + 1, error_payload("x")).to_vec()),
-        ("malformed Error", |id| frame_bytes(FrameKind::Error, id, vec![1]).to_vec()),
-        ("malformed GoAway", |_| frame_bytes(FrameKind::GoAway, 0, vec![]).to_vec()),
-        ("no such Request", |_| frame_bytes(FrameKind::Request, 1, vec![]).to_vec()),
-        ("no such Ping", |_| frame_bytes(FrameKind::Ping, 1, vec![]).to_vec()),
-        ("no such Pong", |_| frame_bytes(FrameKind::Pong, 1, vec![]).to_vec()),
-        ("payload_too_long", |_| b"\xff\xff\xff\xff\x01\x02\0\0\0\0\0\0\0\0\0\x01".to_vec()),
-        ("unsupported_version", |_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+    let bad: [((&str, &str), Answer); 9] = [
+        ((reason::PROTOCOL_ERROR, "not made"), |id| frame_bytes(FrameKind::Response, id + 1, vec![3]).to_vec()),
+        ((reason::PROTOCOL_ERROR, "not made"), |id| frame_bytes(FrameKind::Error, id + 1, error_payload("x")).to_vec()),
+        ((reason::PROTOCOL_ERROR, "malformed Error"), |id| frame_bytes(FrameKind::Error, id, vec![1]).to_vec()),
+        ((reason::PROTOCOL_ERROR, "malformed GoAway"), |_| frame_bytes(FrameKind::GoAway, 0, vec![]).to_vec()),
+        ((reason::PROTOCOL_ERROR, "no such Request"), |_| frame_bytes(FrameKind::Request, 1, vec![]).to_vec()),
+        ((reason::PROTOCOL_ERROR, "no such Ping"), |_| frame_bytes(FrameKind::Ping, 1, vec![]).to_vec()),
+        ((reason::PROTOCOL_ERROR, "no such Pong"), |_| frame_bytes(FrameKind::Pong, 1, vec![]).to_vec()),
+        ((reason::PAYLOAD_TOO_LONG, "the limit is 65536"), |_| {
+            b"\xff\xff\xff\xff\x01\x02\0\0\0\0\0\0\0\0\0\x01".to_vec()
+        }),
+        ((reason::UNSUPPORTED_VERSION, "this is version 1"), |_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
     ];
-    for (expected, answer) in bad {
+    for ((code, message), answer) in bad {
         let (mut peers, connector) = scripted_server();
         let client = Client::builder(connector).build();
         let call = tokio::spawn(client.call::<Add>(&(1, 2), LONG));
@@ -55,7 +57,8 @@ async fn what_a_server_must_not_send_closes_the_stream_and_fails_the_calls() {
         let error = call.await.unwrap().unwrap_err();
         let (may_have_run, reason) = disconnected(&error);
         assert!(may_have_run && error.may_have_run());
-        assert!(reason.contains(expected), "{expected}: {reason}");
+        let DisconnectReason::Violation(violation) = reason else { panic!("{reason:?}") };
+        assert!(violation.code() == code && violation.message().contains(message), "{code}, {message}: {violation}");
         // The server is told, and a good connection then serves.
         assert_eq!(peer.receive().await.unwrap().kind, FrameKind::GoAway);
         assert_eq!(peer.receive().await, None);
@@ -112,7 +115,7 @@ async fn a_silent_server_is_asked_for_a_sign_of_life_and_then_given_up() {
         peer.send_frame(FrameKind::Pong, ping.request_id, vec![]).await;
     }
     let error = call.await.unwrap().unwrap_err();
-    assert!(disconnected(&error).1.contains("no sign of life"), "{error}");
+    assert!(matches!(disconnected(&error), (true, DisconnectReason::Silent)), "{error}");
     assert!(began.elapsed() < 60 * SECOND);
 }
 
@@ -123,7 +126,7 @@ async fn a_server_that_takes_nothing_is_given_up() {
     let call = tokio::spawn(client.call::<Echo>(&Blob::of(1000), 600 * SECOND));
     let _held = listener.accept().await.unwrap();
     let error = call.await.unwrap().unwrap_err();
-    assert!(disconnected(&error).1.contains("too slowly"), "{error}");
+    assert!(matches!(disconnected(&error), (true, DisconnectReason::TooSlow)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,9 +153,10 @@ async fn a_cancelled_call_keeps_its_place_until_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_a_cancelled_call_loses_the_connection() {
     let (mut peers, connector) = scripted_server();
-    let client = Client::builder(connector).max_in_flight(1).liveness_interval(SECOND).build();
+    let client = Client::builder(connector).max_in_flight(2).liveness_interval(SECOND).build();
     let (error, (mut peer, _)) = tokio::join!(client.call::<Add>(&(1, 2), SECOND), accept_request(&mut peers));
     error.unwrap_err();
+    let lost = tokio::spawn(client.call::<Add>(&(1, 2), 600 * SECOND));
     let keep_alive = async {
         while let Some(frame) = peer.receive().await {
             if frame.kind == FrameKind::Ping {
@@ -161,6 +165,8 @@ async fn a_server_that_never_answers_a_cancelled_call_loses_the_connection() {
         }
     };
     tokio::time::timeout(60 * SECOND, keep_alive).await.unwrap();
+    let error = lost.await.unwrap().unwrap_err();
+    assert!(matches!(disconnected(&error), (true, DisconnectReason::CancelUnanswered)), "{error}");
 }
 
 #[tokio::test]
@@ -172,7 +178,7 @@ async fn an_answer_to_a_request_that_is_still_being_written_is_none() {
     let mut peer = RawPeer::new(listener.accept().await.unwrap());
     peer.send_frame(FrameKind::Response, 1, vec![0x40]).await;
     let error = call.await.unwrap().unwrap_err();
-    assert!(disconnected(&error).1.contains("not made"), "{error}");
+    assert!(matches!(disconnected(&error), (true, DisconnectReason::Violation(_))), "{error}");
 }
 
 #[tokio::test]
@@ -183,11 +189,11 @@ async fn a_goaway_disowns_later_requests_and_earlier_ones_are_still_answered() {
     let (mut peer, request) = accept_request(&mut peers).await;
     let second = tokio::spawn(client.call::<Add>(&(3, 4), LONG));
     peer.receive().await.unwrap();
-    peer.send_frame(FrameKind::GoAway, request.request_id, error_payload("shutting_down")).await;
+    peer.send_frame(FrameKind::GoAway, request.request_id, error_payload(reason::SHUTTING_DOWN)).await;
     let error = second.await.unwrap().unwrap_err();
     let (may_have_run, reason) = disconnected(&error);
     assert!(!may_have_run && !error.may_have_run());
-    assert!(reason.contains("shutting_down"), "{reason}");
+    assert!(matches!(reason, DisconnectReason::GoAway(error) if error.code() == reason::SHUTTING_DOWN), "{reason}");
     peer.send_frame(FrameKind::Response, request.request_id, vec![3]).await;
     assert_eq!(first.await.unwrap().unwrap(), 3);
     assert_eq!(peer.receive().await, None);
@@ -245,7 +251,7 @@ async fn the_pause_grows_while_no_connection_is_of_use() {
     let began = Instant::now();
     while began.elapsed() < 100 * SECOND {
         let error = client.call::<Add>(&(1, 2), 200 * SECOND).await.unwrap_err();
-        assert!(disconnected(&error).1.len() > 1);
+        assert!(matches!(disconnected(&error).1, DisconnectReason::Closed | DisconnectReason::Io(_)), "{error}");
     }
     // 0 s, then pauses of 1, 2, 4 … seconds less up to a half.
     let attempts = attempts.load(Ordering::SeqCst);
@@ -320,7 +326,7 @@ async fn a_runtime_that_ends_fails_the_calls_of_another() {
     peer.receive().await.unwrap();
     other.shutdown_background();
     let error = call.await.unwrap().unwrap_err();
-    assert!(disconnected(&error).1.contains("runtime"), "{error}");
+    assert!(matches!(disconnected(&error), (true, DisconnectReason::RuntimeEnded)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

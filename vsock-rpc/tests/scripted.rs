@@ -15,10 +15,11 @@ use common::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::Decoder;
+use vsock_rpc::client::DisconnectReason;
 use vsock_rpc::codec::{FrameCodec, PAYLOAD_LEN_CEILING};
 use vsock_rpc::frame::{Frame, FrameKind};
 use vsock_rpc::transport::{MAX_WRITE_LEN, MemoryConnector};
-use vsock_rpc::{CallError, Client, Peer, PeerAddr, RemoteError, Server};
+use vsock_rpc::{CallError, Client, Peer, PeerAddr, RemoteError, Server, reason};
 
 /// Reads its chunks one at a time, each after a pause, then the end of the stream. Takes a few bytes a write.
 struct Scripted {
@@ -323,7 +324,9 @@ async fn a_stream_that_ends_inside_an_answer_loses_that_call_and_those_after_it(
                 Err(error) => {
                     assert!(end < needed && error.may_have_run(), "ended at {end}: {error}");
                     let inside = !end.is_multiple_of(whole);
-                    assert_eq!(error.to_string().contains("inside a frame"), inside, "ended at {end}: {error}");
+                    let CallError::Disconnected { reason, .. } = error else { panic!("ended at {end}: {error}") };
+                    assert_eq!(matches!(reason, DisconnectReason::Truncated), inside, "ended at {end}: {reason}");
+                    assert_eq!(matches!(reason, DisconnectReason::Closed), !inside, "ended at {end}: {reason}");
                 }
             }
         }
@@ -353,7 +356,7 @@ async fn a_stream_that_ends_with_nothing_in_flight_is_made_again_at_the_next_cal
 async fn a_stream_that_ends_after_a_goaway_keeps_what_the_goaway_said() {
     for end_inside in [false, true] {
         let (_client, calls, mut peer) = calls_in_flight(3).await;
-        peer.send_frame(FrameKind::GoAway, 2, error_payload("shutting_down", "for today")).await;
+        peer.send_frame(FrameKind::GoAway, 2, error_payload(reason::SHUTTING_DOWN, "for today")).await;
         peer.send(&answer_to(1).0).await;
         if end_inside {
             peer.send(&answer_to(2).0[..10]).await;
@@ -366,7 +369,10 @@ async fn a_stream_that_ends_after_a_goaway_keeps_what_the_goaway_said() {
         assert_eq!(*results[0].as_ref().unwrap(), 101);
         for (result, may_have_run) in results[1..].iter().zip([true, false]) {
             let error = result.as_ref().unwrap_err();
-            assert!(error.to_string().contains("shutting_down: for today"), "{error}");
+            let CallError::Disconnected { reason: DisconnectReason::GoAway(said), .. } = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(*said, RemoteError::new(reason::SHUTTING_DOWN, "for today"));
             assert_eq!(error.may_have_run(), may_have_run, "{error}");
         }
     }
@@ -419,7 +425,10 @@ async fn a_client_takes_a_response_of_exactly_its_limit_and_not_one_byte_more() 
         match call.await.unwrap() {
             Ok(_) => assert!(taken, "{len} bytes"),
             Err(CallError::MalformedResponse(_)) => assert_eq!(len, 0),
-            Err(error) => assert!(len == 1001 && error.to_string().contains("payload_too_long"), "{len}: {error}"),
+            Err(CallError::Disconnected { reason: DisconnectReason::Violation(violation), .. }) => {
+                assert_eq!((len, violation.code()), (1001, reason::PAYLOAD_TOO_LONG));
+            }
+            Err(error) => panic!("{len}: {error}"),
         }
     }
 }

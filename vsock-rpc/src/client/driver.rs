@@ -1,20 +1,21 @@
 //! [`Driver`]: the task of one connection. It writes what callers queued, reads replies, and wakes the callers.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
-use super::CallError;
 use super::builder::ClientLimits;
 use super::in_flight::{InFlight, Outlook};
+use super::{CallError, DisconnectReason};
 use crate::alarm::Alarm;
 use crate::cbor;
 use crate::frame::{Frame, FrameKind};
 use crate::frame_io::FrameIo;
-use crate::goaway;
+use crate::goaway::{self, reason};
 use crate::remote_error::RemoteError;
 use crate::transport::ByteStream;
 
@@ -33,7 +34,7 @@ enum Phase {
     Open,
     /// The last frames are being written.
     Closing {
-        reason: Arc<str>,
+        reason: DisconnectReason,
         until: Instant,
     },
 }
@@ -62,15 +63,15 @@ impl Driver {
     }
 
     /// One round of writing and reading; `Err` is why the connection ends.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Arc<str>> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
         let frames = &mut self.frames;
         let outlook = self.in_flight.take_outgoing(|outgoing| frames.queue_all(outgoing), cx);
-        let written = self.frames.poll_write(cx).map_err(|error| reason(&error))?;
+        let written = self.frames.poll_write(cx).map_err(io_failed)?;
         self.watch(&outlook, cx)?;
         match &self.phase {
             Phase::Closing { reason, .. } if written.is_ready() => {
                 let _ = self.frames.poll_shutdown(cx);
-                return Err(Arc::clone(reason));
+                return Err(reason.clone());
             }
             Phase::Closing { .. } => return Ok(Poll::Pending),
             Phase::Open => {}
@@ -80,23 +81,23 @@ impl Driver {
             if written.is_ready() {
                 let _ = self.frames.poll_shutdown(cx);
             }
-            return Err("the connection was closed".into());
+            return Err(DisconnectReason::Left);
         }
         self.read(cx)
     }
 
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Arc<str>> {
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
         match self.frames.poll_read(cx) {
-            Poll::Ready(Ok(0)) if self.frames.is_inside_frame() => Err("the stream ended inside a frame".into()),
-            Poll::Ready(Ok(0)) => Err("the server closed the connection".into()),
-            Poll::Ready(Err(error)) => Err(reason(&error)),
+            Poll::Ready(Ok(0)) if self.frames.is_inside_frame() => Err(DisconnectReason::Truncated),
+            Poll::Ready(Ok(0)) => Err(DisconnectReason::Closed),
+            Poll::Ready(Err(error)) => Err(io_failed(error)),
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(Ok(_)) => {
                 self.liveness.heard = true;
                 let dealt = self.deal();
                 self.wakers.drain(..).for_each(Waker::wake);
-                if let Err((code, message)) = dealt {
-                    self.abort(code, message)?;
+                if let Err(violation) = dealt {
+                    self.abort(violation)?;
                 }
                 Ok(Poll::Ready(()))
             }
@@ -104,15 +105,16 @@ impl Driver {
     }
 
     /// Deals the replies that have arrived to their callers.
-    fn deal(&mut self) -> Result<(), (&'static str, String)> {
+    fn deal(&mut self) -> Result<(), RemoteError> {
         loop {
             match self.frames.next_frame() {
                 Ok(Some(frame)) => {
-                    self.on_frame(frame).map_err(|message| (goaway::PROTOCOL_ERROR, message))?;
+                    self.on_frame(frame).map_err(|message| RemoteError::new(reason::PROTOCOL_ERROR, message))?;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    return Err((goaway::reason_of(&error).unwrap_or(goaway::PROTOCOL_ERROR), error.to_string()));
+                    let code = goaway::reason_of(&error).unwrap_or(reason::PROTOCOL_ERROR);
+                    return Err(RemoteError::new(code, error.to_string()));
                 }
             }
         }
@@ -124,7 +126,7 @@ impl Driver {
             FrameKind::Error => Err(CallError::Remote(decode_error(&frame)?)),
             FrameKind::GoAway => {
                 let error = decode_error(&frame)?;
-                self.in_flight.go_away(frame.request_id, &format!("the server said {error}").into());
+                self.in_flight.go_away(frame.request_id, &DisconnectReason::GoAway(error));
                 return Ok(());
             }
             FrameKind::Pong if self.liveness.ping == Some(frame.request_id) => {
@@ -141,19 +143,20 @@ impl Driver {
     /// The server broke a rule: say so, then end. The calls end now; nothing it says is trusted any more.
     ///
     /// With requests unwritten it ends without a word: their callers are told that nothing was sent, so nothing may be.
-    fn abort(&mut self, code: &'static str, message: String) -> Result<(), Arc<str>> {
-        let why: Arc<str> = format!("{code}: {message}").into();
-        self.in_flight.close(Arc::clone(&why), self.frames.written());
+    fn abort(&mut self, violation: RemoteError) -> Result<(), DisconnectReason> {
+        let goodbye = goaway::encode_error(&violation);
+        let reason = DisconnectReason::Violation(violation);
+        self.in_flight.close(reason.clone(), self.frames.written());
         if self.frames.queued() > 0 {
-            return Err(why);
+            return Err(reason);
         }
-        self.frames.queue(FrameKind::GoAway, 0, &goaway::payload(code, message));
-        self.phase = Phase::Closing { reason: why, until: Instant::now() + self.limits.stall_timeout };
+        self.frames.queue(FrameKind::GoAway, 0, &goodbye);
+        self.phase = Phase::Closing { reason, until: Instant::now() + self.limits.stall_timeout };
         Ok(())
     }
 
     /// Looks at the timeouts.
-    fn watch(&mut self, outlook: &Outlook, cx: &mut Context<'_>) -> Result<(), Arc<str>> {
+    fn watch(&mut self, outlook: &Outlook, cx: &mut Context<'_>) -> Result<(), DisconnectReason> {
         if outlook.is_busy && self.liveness.look_at.is_none() {
             self.liveness.look_at = Some(Instant::now() + self.limits.liveness_interval);
             self.liveness.heard = true;
@@ -161,10 +164,10 @@ impl Driver {
         while self.alarm.has_passed(self.next_timeout(), cx) {
             let now = Instant::now();
             if matches!(self.phase, Phase::Closing { until, .. } if until <= now) {
-                return Err("the server took too long to take its last frame".into());
+                return Err(DisconnectReason::TooSlow);
             }
             if self.stalls_at().is_some_and(|at| at <= now) {
-                return Err("the server sends or takes a frame too slowly".into());
+                return Err(DisconnectReason::TooSlow);
             }
             if self.liveness.look_at.is_some_and(|at| at <= now) {
                 self.check_liveness(outlook.is_busy, now)?;
@@ -173,20 +176,20 @@ impl Driver {
         Ok(())
     }
 
-    fn check_liveness(&mut self, is_busy: bool, now: Instant) -> Result<(), Arc<str>> {
+    fn check_liveness(&mut self, is_busy: bool, now: Instant) -> Result<(), DisconnectReason> {
         let interval = self.limits.liveness_interval;
         self.liveness.look_at = is_busy.then(|| now + interval);
         if !is_busy {
             return Ok(());
         }
         if now.checked_sub(interval * FORGOTTEN_INTERVALS).is_some_and(|limit| self.in_flight.has_forgotten(limit)) {
-            return Err("the server does not answer cancelled requests".into());
+            return Err(DisconnectReason::CancelUnanswered);
         }
         if std::mem::take(&mut self.liveness.heard) {
             return Ok(());
         }
         if self.liveness.ping.is_some() {
-            return Err("the server shows no sign of life".into());
+            return Err(DisconnectReason::Silent);
         }
         self.liveness.pings += 1;
         self.liveness.ping = Some(self.liveness.pings);
@@ -230,7 +233,7 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // Without this, a runtime that ends first would leave callers of another one waiting.
-        self.in_flight.close("the client's runtime ended".into(), self.frames.written());
+        self.in_flight.close(DisconnectReason::RuntimeEnded, self.frames.written());
     }
 }
 
@@ -238,8 +241,8 @@ fn decode_error(frame: &Frame) -> Result<RemoteError, String> {
     cbor::decode(&frame.payload).map_err(|error| format!("a malformed {:?}: {error}", frame.kind))
 }
 
-fn reason(error: &std::io::Error) -> Arc<str> {
-    error.to_string().into()
+fn io_failed(error: io::Error) -> DisconnectReason {
+    DisconnectReason::Io(Arc::new(error))
 }
 
 const TURNS_PER_POLL: usize = 16;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::DisconnectReason;
 use crate::cbor::CborError;
 use crate::remote_error::RemoteError;
 
@@ -32,8 +33,8 @@ pub enum CallError {
     Disconnected {
         /// Whether any byte of the request had been written, and the server had not disowned it.
         may_have_run: bool,
-        /// Why the connection ended.
-        reason: Arc<str>,
+        /// How the connection ended.
+        reason: DisconnectReason,
     },
     /// A layer around the client failed with an error of its own; or it repeated the call, and the last attempt did
     /// not run, but another one may have.

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::CallError;
+use super::{CallError, DisconnectReason};
 use crate::cbor::EncodedRequest;
 use crate::frame::FrameKind;
 use crate::frame_io::put_frame;
@@ -47,7 +47,7 @@ enum Phase {
     Open,
     /// No new calls; those in flight may still be answered.
     Leaving {
-        reason: Arc<str>,
+        reason: DisconnectReason,
     },
     Closed,
 }
@@ -113,7 +113,7 @@ impl InFlight {
     pub(super) fn leave(&self) {
         let mut table = self.lock();
         if let Phase::Open = table.phase {
-            table.phase = Phase::Leaving { reason: "the client was dropped".into() };
+            table.phase = Phase::Leaving { reason: DisconnectReason::Left };
         }
         let driver = table.driver.take();
         drop(table);
@@ -165,10 +165,10 @@ impl InFlight {
     }
 
     /// For the driver: the server serves nothing above `last_id`, and takes no further calls.
-    pub(super) fn go_away(&self, last_id: u64, reason: &Arc<str>) {
+    pub(super) fn go_away(&self, last_id: u64, reason: &DisconnectReason) {
         let mut table = self.lock();
         if let Phase::Open | Phase::Leaving { .. } = table.phase {
-            table.phase = Phase::Leaving { reason: Arc::clone(reason) };
+            table.phase = Phase::Leaving { reason: reason.clone() };
         }
         let is_disowned = |id| id > last_id || id == last_id && planted::DISOWNS_LAST;
         let wakers = table.lose(|id, _| is_disowned(id).then_some(false), reason);
@@ -177,7 +177,7 @@ impl InFlight {
     }
 
     /// For the driver: the connection is gone, with everything in flight.
-    pub(super) fn close(&self, reason: Arc<str>, written: u64) {
+    pub(super) fn close(&self, reason: DisconnectReason, written: u64) {
         let mut table = self.lock();
         let reason = match std::mem::replace(&mut table.phase, Phase::Closed) {
             Phase::Closed => return,
@@ -251,7 +251,7 @@ impl Table {
     }
 
     /// Ends the calls for which `may_have_run` has an answer.
-    fn lose(&mut self, may_have_run: impl Fn(u64, u64) -> Option<bool>, reason: &Arc<str>) -> Vec<Waker> {
+    fn lose(&mut self, may_have_run: impl Fn(u64, u64) -> Option<bool>, reason: &DisconnectReason) -> Vec<Waker> {
         let mut wakers = Vec::new();
         self.calls.retain(|id, call| {
             let Some(may_have_run) = may_have_run(*id, call.written_at.start) else { return true };
@@ -261,7 +261,7 @@ impl Table {
                 CallState::Waiting(waker) => {
                     wakers.extend(waker.take());
                     call.state =
-                        CallState::Replied(Err(CallError::Disconnected { may_have_run, reason: Arc::clone(reason) }));
+                        CallState::Replied(Err(CallError::Disconnected { may_have_run, reason: reason.clone() }));
                     call.permit = None;
                 }
             }

@@ -3,6 +3,7 @@
 mod builder;
 mod connector;
 mod dialer;
+mod disconnect_reason;
 mod driver;
 mod error;
 mod in_flight;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 pub use self::builder::ClientBuilder;
 pub use self::connector::Connector;
 use self::dialer::Dialer;
+pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::CallError;
 use self::in_flight::Ticket;
 use crate::cbor::{self, EncodedRequest};

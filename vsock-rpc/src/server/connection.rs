@@ -23,7 +23,7 @@ use crate::cbor;
 use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::gauge::Place;
-use crate::goaway;
+use crate::goaway::{self, reason};
 use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
 use crate::remote_error::{RemoteError, code};
@@ -87,7 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         tokio::select! {
             biased;
             () = poll_fn(|cx| self.poll(cx)) => return,
-            () = shutdown => self.go_away(goaway::SHUTTING_DOWN, "the server is shutting down"),
+            () = shutdown => self.go_away(reason::SHUTTING_DOWN, "the server is shutting down"),
         }
         let drain_timeout = self.core.limits.drain_timeout;
         // Dropping what is left after that ends its handlers.
@@ -97,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Turns the peer away. It is told why, and given a moment to read that, unless too many others are just then.
     pub(super) async fn refuse(mut self) {
         let Some(_place) = self.core.admit_refusal() else { return };
-        self.abort(goaway::TOO_MANY_CONNECTIONS, "the server has too many connections".to_owned());
+        self.abort(reason::TOO_MANY_CONNECTIONS, "the server has too many connections".to_owned());
         poll_fn(|cx| self.poll(cx)).await;
     }
 
@@ -218,7 +218,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             FrameKind::Ping => self.frames.queue(FrameKind::Pong, frame.request_id, &[]),
             FrameKind::GoAway => self.phase = Phase::Draining,
             FrameKind::Error | FrameKind::Pong | FrameKind::Response => {
-                self.abort(goaway::PROTOCOL_ERROR, format!("a client sends no {:?}", frame.kind));
+                self.abort(reason::PROTOCOL_ERROR, format!("a client sends no {:?}", frame.kind));
             }
         }
     }
@@ -226,7 +226,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn on_request(&mut self, frame: &Frame, cx: &mut Context<'_>) {
         let request_id = frame.request_id;
         if request_id < self.last_id || request_id == self.last_id && !planted::DUPLICATE_ID {
-            return self.abort(goaway::PROTOCOL_ERROR, "request ids must rise".to_owned());
+            return self.abort(reason::PROTOCOL_ERROR, "request ids must rise".to_owned());
         }
         if let Phase::Draining = self.phase {
             return; // The GoAway disowned it already.
@@ -289,7 +289,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     fn on_frame_error(&mut self, error: &FrameError) {
         // The codec knows no transport, so its errors are all broken rules, which have a reason.
-        self.abort(goaway::reason_of(error).unwrap_or(goaway::PROTOCOL_ERROR), error.to_string());
+        self.abort(goaway::reason_of(error).unwrap_or(reason::PROTOCOL_ERROR), error.to_string());
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -309,9 +309,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return Turn::End;
         }
         if self.frames.stalls_at(limits.frame_timeout, limits.write_timeout).is_some_and(|at| at <= Instant::now()) {
-            self.abort(goaway::TOO_SLOW, "a frame was sent, or answers were taken, too slowly".to_owned());
+            self.abort(reason::TOO_SLOW, "a frame was sent, or answers were taken, too slowly".to_owned());
         } else {
-            self.go_away(goaway::IDLE, "the connection was idle");
+            self.go_away(reason::IDLE, "the connection was idle");
         }
         Turn::Again
     }

@@ -27,8 +27,9 @@ use self::pipe::pipe;
 use super::builder::{ClientBuilder, ClientLimits};
 use super::driver::Driver;
 use super::in_flight::{InFlight, Ticket};
-use super::{CallError, Connector};
+use super::{CallError, Connector, DisconnectReason};
 use crate::cbor;
+use crate::goaway::reason;
 use crate::method::{CallContext, Method};
 use crate::remote_error::{RemoteError, code};
 use crate::router::Router;
@@ -173,7 +174,10 @@ impl Race {
                 assert!(self.is_broken.get(), "call {number} was in flight at an orderly end: {error}");
                 seen.lost_and_may_have_run += 1;
             }
-            CallError::Disconnected { reason, .. } if reason.contains("shutting_down") => seen.disowned += 1,
+            CallError::Disconnected { reason: DisconnectReason::GoAway(error), .. } => {
+                assert_eq!(error.code(), reason::SHUTTING_DOWN);
+                seen.disowned += 1;
+            }
             CallError::Disconnected { .. } => seen.lost_and_did_not_run += 1,
             CallError::Remote(error) if error.code() == code::OVERLOADED => seen.refused += 1,
             other => panic!("{other}"),
