@@ -10,15 +10,15 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::builder::ClientLimits;
+use super::connection::Connection;
+use super::connections::Connections;
 use super::driver::Driver;
-use super::in_flight::InFlight;
-use super::open::OpenConnections;
 use super::{CallError, Connector};
 
 pub(super) struct Dialer {
     connector: Connector,
     limits: ClientLimits,
-    open: OpenConnections,
+    open: Connections,
     /// Attempts that callers wait for, because nothing is open.
     needed: Mutex<History>,
     failures: AtomicU64,
@@ -32,7 +32,7 @@ struct History {
     /// Attempts since one made a connection that was useful.
     fruitless: u32,
     not_before: Option<Instant>,
-    last_connection: Option<Arc<InFlight>>,
+    last_connection: Option<Arc<Connection>>,
     last_error: Option<CallError>,
 }
 
@@ -41,7 +41,7 @@ impl Dialer {
         Self {
             connector,
             limits,
-            open: OpenConnections::default(),
+            open: Connections::default(),
             needed: Mutex::default(),
             failures: AtomicU64::new(0),
             further: Mutex::default(),
@@ -57,7 +57,7 @@ impl Dialer {
     }
 
     /// The open connection with the fewest calls in flight, or a new one if none takes calls.
-    pub(super) async fn connection(&self, deadline: Instant) -> Result<Arc<InFlight>, CallError> {
+    pub(super) async fn connection(&self, deadline: Instant) -> Result<Arc<Connection>, CallError> {
         if let Some((open, _)) = self.open.least_loaded() {
             return Ok(open);
         }
@@ -113,7 +113,7 @@ impl Dialer {
         })
     }
 
-    async fn attempt(&self, history: &mut History) -> Result<Arc<InFlight>, CallError> {
+    async fn attempt(&self, history: &mut History) -> Result<Arc<Connection>, CallError> {
         // Before the attempt, so that it counts as fruitless if the caller stops waiting for it.
         let pause = self.pause_after(history.fruitless);
         history.fruitless = history.fruitless.saturating_add(1);
@@ -123,7 +123,7 @@ impl Dialer {
         let connected = timeout(limit, self.connector.connect(limit)).await;
         let error = match connected {
             Ok(Ok(stream)) => {
-                let connection = Arc::new(InFlight::default());
+                let connection = Arc::new(Connection::default());
                 history.last_connection = Some(Arc::clone(&connection));
                 self.open.add(Arc::clone(&connection));
                 tokio::spawn(Driver::new(stream, Arc::clone(&connection), self.limits.clone()));

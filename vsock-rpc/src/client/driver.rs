@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::builder::ClientLimits;
-use super::in_flight::{InFlight, Outlook};
+use super::connection::{Connection, Outlook};
 use super::{CallError, DisconnectReason};
 use crate::alarm::Alarm;
 use crate::cbor;
@@ -20,7 +20,7 @@ use crate::remote_error::RemoteError;
 use crate::transport::ByteStream;
 
 pub(super) struct Driver {
-    in_flight: Arc<InFlight>,
+    connection: Arc<Connection>,
     frames: FrameIo<Box<dyn ByteStream>>,
     limits: ClientLimits,
     liveness: Liveness,
@@ -50,9 +50,9 @@ struct Liveness {
 }
 
 impl Driver {
-    pub(super) fn new(io: Box<dyn ByteStream>, in_flight: Arc<InFlight>, limits: ClientLimits) -> Self {
+    pub(super) fn new(io: Box<dyn ByteStream>, connection: Arc<Connection>, limits: ClientLimits) -> Self {
         Self {
-            in_flight,
+            connection,
             frames: FrameIo::new(io, limits.max_payload_len),
             limits,
             liveness: Liveness { look_at: None, heard: false, ping: None, pings: 0 },
@@ -65,7 +65,7 @@ impl Driver {
     /// One round of writing and reading; `Err` is why the connection ends.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
         let frames = &mut self.frames;
-        let outlook = self.in_flight.take_outgoing(|outgoing| frames.queue_all(outgoing), cx);
+        let outlook = self.connection.take_outgoing(|outgoing| frames.queue_all(outgoing), cx);
         let written = self.frames.poll_write(cx).map_err(io_failed)?;
         self.watch(&outlook, cx)?;
         match &self.phase {
@@ -126,7 +126,7 @@ impl Driver {
             FrameKind::Error => Err(CallError::Remote(decode_error(&frame)?)),
             FrameKind::GoAway => {
                 let error = decode_error(&frame)?;
-                self.in_flight.go_away(frame.request_id, &DisconnectReason::GoAway(error));
+                self.connection.go_away(frame.request_id, &DisconnectReason::GoAway(error));
                 return Ok(());
             }
             FrameKind::Pong if self.liveness.ping == Some(frame.request_id) => {
@@ -135,7 +135,7 @@ impl Driver {
             }
             kind => return Err(format!("a server sends no such {kind:?}")),
         };
-        let waker = self.in_flight.reply(frame.request_id, reply, self.frames.written());
+        let waker = self.connection.reply(frame.request_id, reply, self.frames.written());
         self.wakers.extend(waker.map_err(|violation| violation.to_string())?);
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Driver {
     fn abort(&mut self, violation: RemoteError) -> Result<(), DisconnectReason> {
         let goodbye = goaway::encode_error(&violation);
         let reason = DisconnectReason::Violation(violation);
-        self.in_flight.close(reason.clone(), self.frames.written());
+        self.connection.close(reason.clone(), self.frames.written());
         if self.frames.queued() > 0 {
             return Err(reason);
         }
@@ -182,7 +182,7 @@ impl Driver {
         if !is_busy {
             return Ok(());
         }
-        if now.checked_sub(interval * FORGOTTEN_INTERVALS).is_some_and(|limit| self.in_flight.has_forgotten(limit)) {
+        if now.checked_sub(interval * FORGOTTEN_INTERVALS).is_some_and(|limit| self.connection.has_forgotten(limit)) {
             return Err(DisconnectReason::CancelUnanswered);
         }
         if std::mem::take(&mut self.liveness.heard) {
@@ -193,7 +193,7 @@ impl Driver {
         }
         self.liveness.pings += 1;
         self.liveness.ping = Some(self.liveness.pings);
-        self.in_flight.queue_ping(self.liveness.pings);
+        self.connection.queue_ping(self.liveness.pings);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Future for Driver {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Err(reason) => {
                     let written = self.frames.written();
-                    self.in_flight.close(reason, written);
+                    self.connection.close(reason, written);
                     return Poll::Ready(());
                 }
             }
@@ -233,7 +233,7 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // Without this, a runtime that ends first would leave callers of another one waiting.
-        self.in_flight.close(DisconnectReason::RuntimeEnded, self.frames.written());
+        self.connection.close(DisconnectReason::RuntimeEnded, self.frames.written());
     }
 }
 

@@ -1,13 +1,13 @@
 //! [`Client`]: calls methods of a server, many at a time over one connection, or a few.
 
 mod builder;
+mod connection;
+mod connections;
 mod connector;
 mod dialer;
 mod disconnect_reason;
 mod driver;
 mod error;
-mod in_flight;
-mod open;
 #[cfg(test)]
 mod races;
 
@@ -22,11 +22,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::builder::ClientBuilder;
+use self::connection::Ticket;
 pub use self::connector::Connector;
 use self::dialer::Dialer;
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::CallError;
-use self::in_flight::Ticket;
 use crate::cbor::{self, EncodedRequest};
 use crate::limits::cut_to_max_timeout;
 use crate::method::{MAX_METHOD_NAME_LEN, Method};

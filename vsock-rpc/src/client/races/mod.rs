@@ -25,8 +25,8 @@ use tokio::sync::{Semaphore, oneshot};
 use self::executor::{Executor, Random};
 use self::pipe::pipe;
 use super::builder::{ClientBuilder, ClientLimits};
+use super::connection::{Connection, Ticket};
 use super::driver::Driver;
-use super::in_flight::{InFlight, Ticket};
 use super::{CallError, Connector, DisconnectReason};
 use crate::cbor;
 use crate::goaway::reason;
@@ -101,7 +101,7 @@ struct Seen {
 /// One run's parties.
 struct Race {
     random: Random,
-    in_flight: Arc<InFlight>,
+    connection: Arc<Connection>,
     permits: Arc<Semaphore>,
     handled: Arc<Handled>,
     callers_left: Cell<usize>,
@@ -119,7 +119,7 @@ impl Race {
         let turns = u32::try_from(self.random.below(FOREVER as usize + 1)).expect("a few");
         let mut request = cbor::encode_request(Work::NAME, &(number, turns), 1000).unwrap();
         request.set_deadline_ms(60_000);
-        let Ok(ticket) = self.in_flight.begin(&request, permit) else {
+        let Ok(ticket) = self.connection.begin(&request, permit) else {
             self.seen.borrow_mut().not_begun += 1;
             return;
         };
@@ -143,7 +143,7 @@ impl Race {
     /// As when the last client is dropped, which happens once.
     fn leave(&self) {
         if !self.has_left.replace(true) {
-            self.in_flight.leave();
+            self.connection.leave();
         }
     }
 
@@ -157,7 +157,7 @@ impl Race {
         drop(ticket);
     }
 
-    fn check(&self, number: u64, reply: super::in_flight::Reply) {
+    fn check(&self, number: u64, reply: super::connection::Reply) {
         let mut seen = self.seen.borrow_mut();
         let has_run = self.handled.0.lock().unwrap().contains_key(&number);
         let error = match reply {
@@ -220,7 +220,7 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
     let callers = 1 + random.below(5);
     let race = Rc::new(Race {
         random: random.clone(),
-        in_flight: Arc::default(),
+        connection: Arc::default(),
         permits: Arc::new(Semaphore::new(PERMITS)),
         handled: Arc::clone(&handled),
         callers_left: Cell::new(callers),
@@ -233,7 +233,7 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
     let mut executor = Executor::default();
     let (shutdown, told) = oneshot::channel();
     let (die, death) = oneshot::channel::<()>();
-    executor.spawn("driver", Driver::new(Box::new(near), Arc::clone(&race.in_flight), limits()));
+    executor.spawn("driver", Driver::new(Box::new(near), Arc::clone(&race.connection), limits()));
     executor.spawn("server", async move {
         let told = async {
             if told.await.is_err() {
@@ -281,7 +281,7 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
     executor.run(&random);
 
     assert_eq!(race.permits.available_permits(), PERMITS, "a permit is lost");
-    assert!(race.in_flight.is_empty(), "a call is left in the table");
+    assert!(race.connection.is_empty(), "a call is left in the table");
     for (number, ran) in handled.0.lock().unwrap().iter() {
         assert_eq!((ran.begun, ran.ended), (1, 1), "call {number}");
     }

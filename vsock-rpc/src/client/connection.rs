@@ -1,4 +1,4 @@
-//! [`InFlight`]: the calls of one connection, shared by the callers and the task that drives it.
+//! [`Connection`]: the calls of one connection, shared by their callers and the task that drives it.
 //!
 //! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply.
 
@@ -23,7 +23,7 @@ pub(super) type Reply = Result<Bytes, CallError>;
 
 /// The table, behind a lock that is held for moments only.
 #[derive(Default)]
-pub(super) struct InFlight {
+pub(super) struct Connection {
     table: Mutex<Table>,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Outlook {
     pub(super) is_leaving: bool,
 }
 
-impl InFlight {
+impl Connection {
     /// Queues a request. Gives the permit back if the connection takes no more calls.
     pub(super) fn begin(
         self: &Arc<Self>,
@@ -91,7 +91,7 @@ impl InFlight {
         table.calls.insert(request_id, Call { state, written_at, permit: Some(permit) });
         drop(table);
         wake(driver);
-        Ok(Ticket { in_flight: Arc::clone(self), request_id, is_done: false })
+        Ok(Ticket { connection: Arc::clone(self), request_id, is_done: false })
     }
 
     /// How many calls are in flight; `None` if the connection takes no more.
@@ -273,7 +273,7 @@ impl Table {
 
 /// A call in flight. Dropping it before the reply cancels the call.
 pub(super) struct Ticket {
-    in_flight: Arc<InFlight>,
+    connection: Arc<Connection>,
     request_id: u64,
     is_done: bool,
 }
@@ -282,7 +282,7 @@ impl Future for Ticket {
     type Output = Reply;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
-        let polled = self.in_flight.poll_reply(self.request_id, cx);
+        let polled = self.connection.poll_reply(self.request_id, cx);
         self.is_done = polled.is_ready();
         polled
     }
@@ -291,7 +291,7 @@ impl Future for Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.is_done {
-            self.in_flight.abandon(self.request_id);
+            self.connection.abandon(self.request_id);
         }
     }
 }

@@ -1,16 +1,16 @@
-//! [`OpenConnections`]: the connections of a client, and which of them takes the next call.
+//! [`Connections`]: the connections of a client, and which of them takes the next call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::in_flight::InFlight;
+use super::connection::Connection;
 
 /// Connections that took calls when they were last looked at.
 #[derive(Default)]
-pub(super) struct OpenConnections(Mutex<Vec<Arc<InFlight>>>);
+pub(super) struct Connections(Mutex<Vec<Arc<Connection>>>);
 
-impl OpenConnections {
+impl Connections {
     /// The connection with the fewest calls in flight, and how many those are.
-    pub(super) fn least_loaded(&self) -> Option<(Arc<InFlight>, usize)> {
+    pub(super) fn least_loaded(&self) -> Option<(Arc<Connection>, usize)> {
         let mut least: Option<(usize, usize)> = None;
         let mut connections = self.lock();
         let mut index = 0;
@@ -30,16 +30,16 @@ impl OpenConnections {
         self.lock().len()
     }
 
-    pub(super) fn add(&self, connection: Arc<InFlight>) {
+    pub(super) fn add(&self, connection: Arc<Connection>) {
         self.lock().push(connection);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<InFlight>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for OpenConnections {
+impl Drop for Connections {
     fn drop(&mut self) {
         for connection in self.lock().drain(..) {
             connection.leave();
