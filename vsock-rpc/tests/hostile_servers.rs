@@ -297,6 +297,77 @@ async fn a_connection_that_was_of_use_ends_the_pauses_and_begins_them_anew() {
     assert_eq!(attempts.load(Ordering::SeqCst), USEFUL + 3);
 }
 
+/// What a server does with a request before it closes the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    AnswersACancelledCall,
+    GoesAway,
+    Nothing,
+    Pongs,
+    Refuses,
+    Responds,
+}
+
+impl Deed {
+    async fn be_done(self, client: &Client, peers: &mut tokio::sync::mpsc::Receiver<RawPeer>) {
+        let call = tokio::spawn(client.call::<Add>(&(1, 2), 600 * SECOND));
+        let (mut peer, Frame { request_id: id, .. }) = accept_request(peers).await;
+        match self {
+            Self::AnswersACancelledCall => {
+                call.abort();
+                assert_eq!(peer.receive().await.unwrap().kind, FrameKind::Cancel);
+                peer.send_frame(FrameKind::Error, id, error_payload(code::CANCELLED)).await;
+            }
+            Self::GoesAway => peer.send_frame(FrameKind::GoAway, 0, error_payload(reason::SHUTTING_DOWN)).await,
+            Self::Nothing => {}
+            Self::Pongs => {
+                let ping = peer.receive().await.unwrap();
+                assert_eq!(ping.kind, FrameKind::Ping);
+                peer.send_frame(FrameKind::Pong, ping.request_id, vec![]).await;
+            }
+            Self::Refuses => peer.send_frame(FrameKind::Error, id, error_payload(code::OVERLOADED)).await,
+            Self::Responds => peer.send_frame(FrameKind::Response, id, vec![3]).await,
+        }
+        peer.stream.shutdown().await.unwrap();
+        assert_eq!(peer.receive().await, None);
+        let result = call.await;
+        assert_eq!(matches!(result, Ok(Ok(3))), self == Self::Responds, "{self:?}: {result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_any_kind_ends_the_pause_and_nothing_else_does() {
+    for (deed, ends_the_pause) in [
+        (Deed::AnswersACancelledCall, true),
+        (Deed::GoesAway, false),
+        (Deed::Nothing, false),
+        (Deed::Pongs, false),
+        (Deed::Refuses, true),
+        (Deed::Responds, true),
+    ] {
+        let (mut peers, connector) = scripted_server();
+        let client =
+            Client::builder(connector).backoff(SECOND, 600 * SECOND).liveness_interval(Duration::from_millis(100));
+        let client = client.build();
+        for _ in 0..4 {
+            Deed::Nothing.be_done(&client, &mut peers).await;
+        }
+        deed.be_done(&client, &mut peers).await;
+        // The fifth pause is one of 16 s, and the sixth one of 32 s, less up to a half; a first one is of 1 s.
+        let began = Instant::now();
+        Deed::Nothing.be_done(&client, &mut peers).await;
+        let fifth = began.elapsed();
+        Deed::Nothing.be_done(&client, &mut peers).await;
+        let sixth = began.elapsed() - fifth;
+        if ends_the_pause {
+            assert!(fifth < SECOND / 10, "{deed:?}: {fifth:?}");
+            assert!((SECOND / 3..=SECOND + SECOND / 10).contains(&sixth), "{deed:?}: {sixth:?}");
+        } else {
+            assert!(fifth > 7 * SECOND && sixth > 15 * SECOND, "{deed:?}: {fifth:?}, {sixth:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn reconnects_after_the_server_restarted() {
     let dir = tempfile::tempdir().unwrap();

@@ -159,7 +159,8 @@ impl Dialer {
 
 impl History {
     /// Only a connection that answered a call ends a row of failures: one that is accepted and dropped would
-    /// otherwise be made again without pause.
+    /// otherwise be made again without pause. Any answer will do, `overloaded` and one to a cancelled call too: each
+    /// such connection took a call with it, so that callers set the pace.
     fn forgive(&mut self) {
         if self.last_connection.take_if(|connection| connection.was_useful()).is_some() {
             self.fruitless = 0;
