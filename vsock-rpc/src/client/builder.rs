@@ -69,7 +69,9 @@ impl ClientBuilder {
     }
 
     /// After how much silence, with calls in flight, the server is asked for a sign of life; it then has as long
-    /// again to answer before the connection is given up. Default 10 s.
+    /// again to answer before the connection is given up. Default 10 s, at least 1 ms.
+    ///
+    /// The connection is given up, too, if the server leaves a cancelled call unanswered for three times as long.
     pub fn liveness_interval(mut self, interval: Duration) -> Self {
         self.limits.liveness_interval = cut_to_max_timeout(interval).max(Duration::from_millis(1));
         self
@@ -79,7 +81,7 @@ impl ClientBuilder {
     /// connection is more than one processor can do, or long payloads are not to hold up short ones.
     ///
     /// A call takes the open connection with the fewest calls in flight. A further one is made, in the background,
-    /// when all that are open have calls in flight, and waits like others after failures.
+    /// when all that are open have calls in flight, and waits like others after failures. More than 64 are cut to 64.
     pub fn max_connections(mut self, max: usize) -> Self {
         self.limits.max_connections = max.clamp(1, MAX_CONNECTIONS_CEILING);
         self
@@ -87,7 +89,7 @@ impl ClientBuilder {
 
     /// How many calls may be in flight, over all connections; further ones wait, within their timeouts. Default 64, at least 1.
     ///
-    /// A cancelled call counts until the server has answered it.
+    /// A cancelled call counts until the server has answered it. More than 65,536 are cut to that.
     pub fn max_in_flight(mut self, max: usize) -> Self {
         self.limits.max_in_flight = max.clamp(1, MAX_IN_FLIGHT_CEILING);
         self

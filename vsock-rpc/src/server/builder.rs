@@ -62,6 +62,8 @@ impl ServerBuilder {
     }
 
     /// How long a connection may be silent with nothing in flight. Default 5 min.
+    ///
+    /// For so long, peers that send nothing can keep all [`max_connections`](Self::max_connections) from others.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.limits.idle_timeout = cut_to_max_timeout(timeout);
         self
