@@ -2,7 +2,10 @@
 //! and `may_have_run` is never `false` when the handler ran.
 //!
 //! The clock stands still and only moves when nothing else can: that it has not moved in the end says that no future
-//! waited for a timeout to rescue it. `CHAOS_SEED=17 cargo test -p vsock-rpc --test chaos` runs one kill again.
+//! waited for a timeout to rescue it. `CHAOS_SEED=17 cargo test -p vsock-rpc --test chaos` runs one kill again. It is not
+//! always the same one: two of the clients last from kill to kill, which is what they are for, and what a failure takes
+//! may be what earlier kills left in them. `CHAOS_KILLS=18` runs the first 18, and so all that seed 17 came after. (Nor
+//! is the order drawn from the seed in which the calls of a lost connection are woken: a hash map's is not.)
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::cell::Cell;
@@ -335,7 +338,7 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("CHAOS_SEED={}", self.0);
+            eprintln!("CHAOS_SEED={}, or CHAOS_KILLS={}", self.0, self.0 + 1);
         }
     }
 }
@@ -350,7 +353,11 @@ async fn a_peer_killed_anywhere_leaves_no_call_no_task_and_no_doubt() {
         Ok(seed) => seed.parse().expect("a number")..,
         Err(_) => 0..,
     };
-    let kills = if std::env::var_os("CHAOS_SEED").is_some() { 1 } else { KILLS };
+    let kills = match std::env::var("CHAOS_KILLS") {
+        Ok(kills) => kills.parse().expect("a number"),
+        Err(_) if std::env::var_os("CHAOS_SEED").is_some() => 1,
+        Err(_) => KILLS,
+    };
     for seed in seeds.take(usize::try_from(kills).unwrap()) {
         let _tells = Seed(seed);
         for outcome in kill_one(&world, &lasting, seed, &numbers).await {
@@ -358,7 +365,7 @@ async fn a_peer_killed_anywhere_leaves_no_call_no_task_and_no_doubt() {
         }
         assert_eq!(began.elapsed(), Duration::ZERO, "something waited for the clock");
     }
-    if kills == KILLS {
+    if kills >= KILLS {
         use Outcome::{Answered, DidNotRun, GivenUp, MayHaveRun, RefusedAtOnce};
         for kill in [Kill::Server, Kill::ServerWhileItDrains, Kill::Wire] {
             for outcome in [Answered, DidNotRun, GivenUp, MayHaveRun, RefusedAtOnce] {
