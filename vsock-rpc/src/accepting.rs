@@ -3,9 +3,10 @@
 use std::io;
 use std::task::{Context, Poll, Waker};
 
-use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::fairness::let_others_go_first;
 use crate::transport::{Backlog, Listener, Stream};
 
 /// Runs an accept loop; dropping this tells it to end.
@@ -62,19 +63,13 @@ pub(crate) async fn accept_each(
             Some(_) = connections.join_next() => {}
             accepted = backlog.accept() => {
                 admit(accepted?, connections);
-                let_others_go_on(connections).await;
+                // Peers that come in crowds, break a rule and come back would otherwise be served before all who are there
+                // already. The end of a connection must not end the wait: for each that came back, another would come.
+                reap(connections);
+                let_others_go_first().await;
             }
         }
     }
-}
-
-/// Waits until the thread has asked once more what has arrived, and so has woken whoever something has arrived for.
-///
-/// Peers that come in crowds, break a rule and come back would otherwise be served before all who are there already. The
-/// end of a connection does not end the wait either: for each that came back, another would come.
-async fn let_others_go_on(connections: &mut JoinSet<()>) {
-    reap(connections);
-    yield_now().await;
 }
 
 /// Forgets connections that have ended, and leaves a waker that wakes nobody when others do.
