@@ -446,8 +446,8 @@ const SLIP_10: [Slip10; 4] = [
 
 /// What wallets and their SDKs publish: words, path, curve, public key.
 const WALLETS: [(&str, &str, Curve, &str); 12] = [
-    // BIP-84 and BIP-86, the first two receiving addresses and the first of change: public keys, internal keys (the
-    // parity is not theirs, but that of the extended public key beside them).
+    // BIP-84 and BIP-86, the first two receiving addresses and the first of change. BIP-86 writes internal keys without
+    // the first byte, which is in the extended public key beside them.
     (ABOUT, "m/84'/0'/0'/0/0", Curve::Secp256k1, "0330d54fd0dd420a6e5f8d3624f5f3482cae350f79d5f0753bf5beef9c2d91af3c"),
     (ABOUT, "m/84'/0'/0'/0/1", Curve::Secp256k1, "03e775fd51f0dfb8cd865d9ff1cca2a158cf651fe997fdc9fee9c1d3b5e995ea77"),
     (ABOUT, "m/84'/0'/0'/1/0", Curve::Secp256k1, "03025324888e429ab8e3dbaf1f7802648b9cd01e9b418485c5fa4c1b9b5700e1a6"),
@@ -477,7 +477,8 @@ const WALLETS: [(&str, &str, Curve, &str); 12] = [
         Curve::Ed25519,
         "ea526ba1710343d953461ff68641f1b7df5f23b9042ffa2d2a798d3adb3f3d6c",
     ),
-    // The Sui TypeScript SDK, `test/unit/cryptography/ed25519-keypair.test.ts`: ImR/7u82MGC9QgWhZxoV8QoSNnZZGLG19jjYLzPPxGk=.
+    // The Sui TypeScript SDK, `test/unit/cryptography/ed25519-keypair.test.ts`; in Base64 there:
+    // ImR/7u82MGC9QgWhZxoV8QoSNnZZGLG19jjYLzPPxGk=.
     (
         "film crazy soon outside stand loop subway crumble thrive popular green nuclear struggle pistol arm wife phrase \
          warfare march wheat nephew ask sunny firm",

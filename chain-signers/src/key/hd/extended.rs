@@ -32,8 +32,7 @@ impl ExtendedSigningKey {
     /// The key at the top of the seed's tree for `curve`, whose path is `m`.
     ///
     /// # Errors
-    /// [`DeriveError::InvalidKey`] at level 0: BIP-32 has no key for this seed. (SLIP-10 would hash again; no such seed is
-    /// known for secp256k1.)
+    /// [`DeriveError::InvalidKey`] at level 0: BIP-32 has no key for this seed. (SLIP-10 would hash again.)
     pub fn master(curve: Curve, seed: &Seed) -> Result<Self, DeriveError> {
         let mut mac = HmacSha512::new(match curve {
             Curve::Secp256k1 => b"Bitcoin seed",
@@ -60,8 +59,8 @@ impl ExtendedSigningKey {
     /// One of its children (`CKDpriv`).
     ///
     /// # Errors
-    /// [`DeriveError::HardenedOnly`] for an unhardened child on ed25519; [`DeriveError::InvalidKey`] if there is no such
-    /// child (BIP-32: take the next index); [`DeriveError::TooDeep`].
+    /// [`DeriveError::HardenedOnly`] for an unhardened child on ed25519; [`DeriveError::InvalidKey`] if there is no
+    /// such child (BIP-32: take the next index); [`DeriveError::TooDeep`].
     pub fn child(&self, number: ChildNumber) -> Result<Self, DeriveError> {
         let level = self.depth + 1;
         if level > DerivationPath::MAX_DEPTH {
@@ -89,8 +88,8 @@ impl ExtendedSigningKey {
     /// The private key without its chain code.
     ///
     /// # Errors
-    /// [`DeriveError::InvalidKey`] for an ed25519 key of zeros, which SLIP-10 allows and [`SigningKey`] does not: nobody
-    /// will meet it.
+    /// [`DeriveError::InvalidKey`] for an ed25519 key of zeros, which SLIP-10 allows and [`SigningKey`] does not:
+    /// nobody will meet it.
     pub fn signing_key(&self) -> Result<SigningKey, DeriveError> {
         SigningKey::from_secret_bytes(self.curve, &self.node[..SECRET_LEN]).map_err(|_| self.invalid())
     }
@@ -109,8 +108,8 @@ impl ExtendedSigningKey {
         Self { curve, depth, node: Box::new(Zeroizing::new([0; NODE_LEN])) }
     }
 
-    /// Makes a secp256k1 child's hash its key: the sum of both modulo the order. BIP-32 refuses a hash that is not below
-    /// the order and a sum of zero; a hash of zero it allows.
+    /// Makes a secp256k1 child's hash its key: the sum of both modulo the order. BIP-32 refuses a hash that is not
+    /// below the order and a sum of zero; a hash of zero it allows.
     fn add_parent(&mut self, parent: &Self) -> Result<(), DeriveError> {
         let (hash, key) = (self.number()?, parent.scalar()?);
         let sum = Zeroizing::new(*hash + *key);
@@ -145,8 +144,8 @@ impl SigningKey {
     /// The key at `path` of the seed's tree for `curve`: BIP-32 for secp256k1, SLIP-10 for ed25519.
     ///
     /// # Errors
-    /// [`DeriveError::HardenedOnly`] names the level of an ed25519 path that is not hardened; [`DeriveError::InvalidKey`]
-    /// is met by nobody.
+    /// [`DeriveError::HardenedOnly`] names the level of an ed25519 path that is not hardened;
+    /// [`DeriveError::InvalidKey`] is met by nobody.
     pub fn derive(curve: Curve, seed: &Seed, path: &DerivationPath) -> Result<Self, DeriveError> {
         ExtendedSigningKey::derive(curve, seed, path)?.signing_key()
     }

@@ -17,9 +17,10 @@ use crate::GenerateError;
 /// shows the words.
 ///
 /// ```
-/// use chain_signers::hd::{Mnemonic, MnemonicError, Seed};
+/// use chain_signers::hd::{Mnemonic, MnemonicError};
 ///
-/// let mnemonic = Mnemonic::from_phrase("legal winner thank year wave sausage worth useful legal winner thank yellow")?;
+/// let phrase = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+/// let mnemonic = Mnemonic::from_phrase(phrase)?;
 /// assert_eq!(mnemonic.to_seed("TREZOR").as_secret_bytes()[..4], [0x2e, 0x89, 0x05, 0x81]);
 ///
 /// let mistyped = "legal winner thank year wave sausage worth useful legal winner thank year";
@@ -59,8 +60,8 @@ impl Mnemonic {
         Ok(Self::encode(entropy))
     }
 
-    /// The mnemonic of 16, 20, 24, 28 or 32 secret bytes, which must be as hard to guess as a key. The caller zeroizes its
-    /// copy.
+    /// The mnemonic of 16, 20, 24, 28 or 32 secret bytes, which must be as hard to guess as a key. The caller zeroizes
+    /// its copy.
     ///
     /// # Errors
     /// [`MnemonicError::EntropyLength`].
@@ -102,10 +103,12 @@ impl Mnemonic {
         &self.0
     }
 
-    /// The seed: PBKDF2-HMAC-SHA-512 of 2048 rounds over the words, salted with `passphrase`. Without a passphrase, BIP-39
-    /// takes the empty one. Every passphrase gives some seed: none is wrong, so a mistyped one opens other accounts.
+    /// The seed: PBKDF2-HMAC-SHA-512 of 2048 rounds over the words, salted with `passphrase`. Without a passphrase,
+    /// BIP-39 takes the empty one. Every passphrase gives some seed: none is wrong, so a mistyped one opens other
+    /// accounts.
     ///
-    /// The passphrase is normalized (NFKD), so that it does not matter how its accents were typed. The caller zeroizes it.
+    /// The passphrase is normalized (NFKD), so that it does not matter how its accents were typed. The caller zeroizes
+    /// it.
     pub fn to_seed(&self, passphrase: &str) -> Seed {
         let keyed = HmacSha512::new(self.0.as_bytes());
         let mut block = Zeroizing::new([0; 64]);
@@ -156,7 +159,8 @@ impl WordCount {
     }
 }
 
-/// Entropy, checksum, and unused bytes, so that the last of 24 words of 11 bits is read like the others: from three bytes.
+/// Entropy, checksum, and unused bytes, so that the last of 24 words of 11 bits is read like the others: from three
+/// bytes.
 struct Bits(Zeroizing<[u8; MAX_ENTROPY_LEN + 2]>);
 
 impl Bits {

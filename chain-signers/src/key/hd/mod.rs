@@ -24,15 +24,18 @@
 //! # Security
 //! Who has the words and the passphrase has every key, and nothing recalls them: a key that is generated on its own and
 //! sealed needs neither. Mnemonics, seeds and extended keys are overwritten when dropped, silent in `Debug`, and never
-//! cloned, displayed or serialized. So is what derivation computes on the way, also when it fails, with the exceptions
-//! that the hash functions make: `hmac` and `sha2` overwrite their state, but not the block that they are working on,
-//! which stays on the stack until something else is written there.
+//! cloned, displayed or serialized. What derivation computes on the way is overwritten too, also when it fails.
+//!
+//! What cannot be reached from here stays on the stack until something else is written there: `hmac` and `sha2`
+//! overwrite their state, but not the block that they last worked on, which for HMAC is a padded key (the words of a
+//! mnemonic, if they are short, or a chain code); `k256` passes numbers by value; normalizing a passphrase that is not
+//! ASCII holds a few of its characters.
 //!
 //! # Why are there no extended public keys?
 //! A watch-only wallet derives addresses from a public key and a chain code. Whoever has these two and one unhardened
-//! private key below them can compute the parent's private key (BIP-32, Security), so chain codes never leave this module.
-//! Derive the public keys that are wanted here, and hand out those. `xprv` strings are a way to export a secret and are
-//! not read or written either.
+//! private key below them can compute the parent's private key (BIP-32, Security), so chain codes never leave this
+//! module. Derive the public keys that are wanted here, and hand out those. `xprv` strings are a way to export a secret
+//! and are not read or written either.
 
 mod english;
 mod error;

@@ -1,7 +1,7 @@
 //! The paths that wallets use, by chain, so that the same words give the same accounts elsewhere.
 //!
-//! Coin types are those that [SLIP-44](https://github.com/satoshilabs/slips/blob/master/slip-0044.md) registers. Where a
-//! level varies, it is an argument; the others are 0. On ed25519 every level is hardened (SLIP-10).
+//! Coin types are those that [SLIP-44](https://github.com/satoshilabs/slips/blob/master/slip-0044.md) registers. Where
+//! a level varies, it is an argument; the others are 0. On ed25519 every level is hardened (SLIP-10).
 //!
 //! | function | path | curve | fixed by |
 //! |---|---|---|---|
@@ -13,7 +13,7 @@
 //! | [`cosmos`] | `m/44'/118'/0'/0/index` | secp256k1 | BIP-44; the Cosmos SDK's documentation, *Accounts* |
 //! | [`tron`] | `m/44'/195'/0'/0/index` | secp256k1 | BIP-44; the default of TronWeb and TronLink |
 //! | [`stellar`] | `m/44'/148'/account'` | ed25519 | SEP-5 |
-//! | [`near`] | `m/44'/397'/account'` | ed25519 | the default of `near-seed-phrase` and NEAR's command line, for 0 |
+//! | [`near`] | `m/44'/397'/account'` | ed25519 | the default of `near-seed-phrase` and `near-cli`, for 0 |
 //! | [`solana`] | `m/44'/501'/account'/0'` | ed25519 | `solana-keygen`'s `?key=account/0`; Phantom, Solflare |
 //! | [`aptos`] | `m/44'/637'/account'/0'/0'` | ed25519 | the Aptos TypeScript SDK, `isValidHardenedPath`; Petra |
 //! | [`sui`] | `m/44'/784'/account'/0'/0'` | ed25519 | the Sui documentation, *Keys and Addresses* |
