@@ -94,9 +94,9 @@ fn reap(connections: &mut JoinSet<()>) {
     while let Poll::Ready(Some(_)) = connections.poll_join_next(&mut nobody) {}
 }
 
-/// For each such part of the others' turn one connection is accepted. It takes about as long to accept one, to find that it
-/// breaks a rule and to close it.
-const SHARE: Duration = Duration::from_micros(100);
+/// For each such part of the others' turn one connection is accepted. To accept one, to find that it breaks a rule and to close
+/// it takes less than half of that, so that a crowd which does this does not itself make the turns long that let it in.
+const SHARE: Duration = Duration::from_micros(250);
 const MOST_AT_ONCE: u128 = 16;
 
 #[cfg(test)]

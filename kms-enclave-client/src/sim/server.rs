@@ -72,7 +72,7 @@ impl KmsSimulator {
     }
 
     /// A way to it that needs no socket, for clients in the same process. TLS and everything above are the same as over
-    /// TCP, and connections of both kinds count together.
+    /// TCP, and connections of both kinds count together. The simulator listens on its loopback port all the same.
     #[must_use]
     pub fn memory_transport(&self) -> MemoryTransport {
         self.memory.clone()
