@@ -45,7 +45,7 @@ enum Host {
     Elsewhere { _process: ServerProcess },
 }
 
-/// To the servers.
+/// How the client and the bare client reach the servers.
 struct Route {
     kms: Arc<dyn Transport>,
     bare: Box<dyn ByteStream>,
@@ -202,7 +202,8 @@ impl World {
             for _ in 0..calls {
                 let enveloped = Arc::clone(&self.enveloped);
                 running.spawn(async move {
-                    (!encrypts || enveloped.encrypt_content_key()) && decrypt_rsa(&enveloped).is_ok()
+                    let is_encrypted = if encrypts { enveloped.encrypt_content_key() } else { true };
+                    is_encrypted && decrypt_rsa(&enveloped).is_ok()
                 });
             }
             while let Some(is_done) = running.join_next().await {

@@ -1,7 +1,7 @@
-// The examples of the README use both chains, so it is the documentation wherever both are on, as on docs.rs.
-#![cfg_attr(all(feature = "evm", feature = "solana"), doc = include_str!("../README.md"))]
+// The examples of the README use all features, so it is the documentation wherever all are on, as on docs.rs.
+#![cfg_attr(all(feature = "evm", feature = "hd", feature = "solana"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "evm", feature = "solana")),
+    not(all(feature = "evm", feature = "hd", feature = "solana")),
     doc = "Keys, chains and policy that an enclave can trust. The README says it all; it is shown here with all features."
 )]
 #![forbid(unsafe_code)]
@@ -26,6 +26,8 @@ pub use chain::solana;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};
 pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};
+#[cfg(feature = "hd")]
+pub use key::hd;
 pub use key::{
     Curve, GenerateError, KeyError, RecoveryId, Sighash, Signature, SigningKey, SigningPayload, VerifyingKey,
 };

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::fairness::let_others_go_first;
 use crate::transport::{Backlog, Listener, Stream};
 
 /// Runs an accept loop; dropping this tells it to end.
@@ -47,7 +50,11 @@ impl Accepting {
 /// Hands each connection to `admit`, which spawns what serves it into `connections`, until `shutdown` or an error of the
 /// listener itself.
 ///
-/// The listener is closed then. What is left of `connections` is the caller's to wait for.
+/// Whoever is there already goes before whoever comes: between two connections the others have a turn. How long that is
+/// they decide, so that after a long one several are accepted, and newcomers have a share of the time however busy the
+/// others are.
+///
+/// The listener is closed at the end. What is left of `connections` is the caller's to wait for.
 pub(crate) async fn accept_each(
     listener: Listener,
     shutdown: &CancellationToken,
@@ -55,6 +62,7 @@ pub(crate) async fn accept_each(
     mut admit: impl FnMut(Stream, &mut JoinSet<()>),
 ) -> io::Result<()> {
     let mut backlog = Backlog::new(listener);
+    let mut at_once = 0;
     loop {
         tokio::select! {
             biased;
@@ -62,19 +70,22 @@ pub(crate) async fn accept_each(
             Some(_) = connections.join_next() => {}
             accepted = backlog.accept() => {
                 admit(accepted?, connections);
-                let_others_go_on(connections).await;
+                at_once = match at_once {
+                    0 => let_others_go_on(connections).await,
+                    more => more - 1,
+                };
             }
         }
     }
 }
 
-/// Waits until the thread has asked once more what has arrived, and so has woken whoever something has arrived for.
-///
-/// Peers that come in crowds, break a rule and come back would otherwise be served before all who are there already. The
-/// end of a connection does not end the wait either: for each that came back, another would come.
-async fn let_others_go_on(connections: &mut JoinSet<()>) {
+/// Lets the others have their turn, and returns how many connections may then be accepted beyond one.
+async fn let_others_go_on(connections: &mut JoinSet<()>) -> u128 {
+    // The end of a connection must not end the wait: for each peer that broke a rule and came back, another would come.
     reap(connections);
-    yield_now().await;
+    let began = Instant::now();
+    let_others_go_first().await;
+    (began.elapsed().as_micros() / SHARE.as_micros()).min(MOST_AT_ONCE)
 }
 
 /// Forgets connections that have ended, and leaves a waker that wakes nobody when others do.
@@ -82,6 +93,11 @@ fn reap(connections: &mut JoinSet<()>) {
     let mut nobody = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(_)) = connections.poll_join_next(&mut nobody) {}
 }
+
+/// For each such part of the others' turn one connection is accepted. To accept one, to find that it breaks a rule and to close
+/// it takes less than half of that, so that a crowd which does this does not itself make the turns long that let it in.
+const SHARE: Duration = Duration::from_micros(250);
+const MOST_AT_ONCE: u128 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -95,8 +111,8 @@ mod tests {
     use super::*;
     use crate::transport::Addr;
 
-    /// One byte for each connection that was admitted goes to a peer that is there already.
-    #[tokio::test]
+    /// One byte for each connection that was admitted goes to a peer that is there already. Turns take no time.
+    #[tokio::test(start_paused = true)]
     async fn whoever_is_there_already_is_served_between_two_of_a_crowd() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("listener");

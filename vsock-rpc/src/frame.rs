@@ -26,8 +26,9 @@
 //! - The version is 1 and the flags are 0.
 //! - Each Request is answered by exactly one Response or Error, also after a Cancel, in any order.
 //! - A deadline is how long the caller still waits, not a time: the two clocks need not agree.
-//! - After a GoAway its sender serves nothing with a higher id; what it had accepted is still answered. A client makes
-//!   no request after its own GoAway; if it does, the request is ignored.
+//! - After a GoAway its sender serves nothing with a higher id. After one for `idle` or `shutting_down`, what it had
+//!   accepted is still answered; after any other reason it is dropped. A client makes no request after its own GoAway; if
+//!   it does, the request is ignored.
 //! - Whoever breaks these rules is sent a GoAway that says which, and the stream is closed.
 //!
 //! # Versions

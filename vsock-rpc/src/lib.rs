@@ -6,6 +6,7 @@ mod alarm;
 mod cbor;
 pub mod client;
 pub mod codec;
+mod fairness;
 pub mod frame;
 mod frame_io;
 mod gauge;

@@ -29,6 +29,7 @@
 mod carry;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -152,7 +153,7 @@ impl Relay {
         if !self.allowlist.allows(&self.target) {
             return Err(RefusedTarget::NotAllowed { target: self.target });
         }
-        if let Addr::Vsock { cid: Addr::CID_ANY, .. } = self.target {
+        if is_wildcard(&self.target) {
             return Err(RefusedTarget::Wildcard { target: self.target });
         }
         let local_addr = listener.local_addr().cloned();
@@ -161,6 +162,17 @@ impl Relay {
         let shared = Arc::new(Shared { limits, resolver, target, totals: Totals::default() });
         let accepting = Accepting::spawn(|shutdown| accept_loop(Arc::clone(&shared), listener, shutdown));
         Ok(RelayHandle { local_addr, shared, accepting })
+    }
+}
+
+fn is_wildcard(target: &Addr) -> bool {
+    match target {
+        Addr::Tcp(target) => {
+            target.port() == 0
+                || target.host().parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_unspecified())
+        }
+        Addr::Unix(_) => false,
+        Addr::Vsock { cid, .. } => *cid == Addr::CID_ANY,
     }
 }
 
@@ -174,7 +186,8 @@ pub enum RefusedTarget {
         /// The target.
         target: Addr,
     },
-    /// The context id `any` is one to listen on: nobody can be reached at it.
+    /// The context id `any`, the unspecified IP addresses (`0.0.0.0`, `[::]`) and port 0 are ones to listen on: nobody is
+    /// reached at them, or whoever of this machine the system picks.
     #[error("{target} is an address to listen on, and nobody's to connect to")]
     Wildcard {
         /// The target.

@@ -9,7 +9,9 @@ use crate::frame::MAX_CONTROL_PAYLOAD_LEN;
 
 /// An error that crosses the wire: a code for programs and a message for people, both bounded.
 ///
-/// Handlers choose their own codes; [`code`] lists those that the server itself answers with.
+/// Handlers choose their own codes; [`code`] lists those that the server itself answers with. It is for refusals: an error that
+/// carries data is part of the response, say `type Response = Result<Receipt, Denial>`.
+///
 /// The constructor cuts a code to 64 bytes and a message to what an Error frame then has room for (954 bytes),
 /// and replaces control characters, so that neither side can fill or garble the other's logs.
 ///
@@ -76,9 +78,9 @@ pub mod code {
     pub const CANCELLED: &str = "cancelled";
     /// The deadline passed while the handler ran, or before it started.
     pub const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
-    /// The handler panicked.
+    /// The handler or a layer failed or panicked, or the answer cannot be encoded.
     pub const INTERNAL: &str = "internal";
-    /// The request's body is not what the method takes. No handler ran.
+    /// The request, its method's name or its body is malformed. No handler ran.
     pub const MALFORMED_REQUEST: &str = "malformed_request";
     /// Too many requests are in flight. No handler ran.
     pub const OVERLOADED: &str = "overloaded";

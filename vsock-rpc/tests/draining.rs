@@ -3,15 +3,13 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use common::*;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use vsock_rpc::frame::{Frame, FrameKind};
-use vsock_rpc::{Addr, CallContext, Listener, Method, RemoteError, Router, Server, ServerHandle};
+use vsock_rpc::{Addr, Listener, Server};
 
 #[tokio::test]
 async fn what_is_in_flight_is_answered_and_new_requests_are_disowned() {
@@ -94,60 +92,6 @@ async fn a_stream_that_was_accepted_elsewhere_drains_too() {
     assert_eq!(peer.receive().await, None);
     drop(peer);
     serving.await.unwrap();
-}
-
-/// Says when it began, and works without `await` until the other end of its channel says so, or is gone.
-struct Busy;
-impl Method for Busy {
-    const NAME: &'static str = "busy";
-    type Request = ();
-    type Response = ();
-}
-
-struct Work {
-    began: Notify,
-    may_end: Mutex<mpsc::Receiver<()>>,
-    has_ended: AtomicBool,
-}
-
-async fn work(state: Arc<Work>, _: CallContext, (): ()) -> Result<(), RemoteError> {
-    state.began.notify_one();
-    state.may_end.lock().unwrap().recv().unwrap_or_default();
-    state.has_ended.store(true, Ordering::SeqCst);
-    Ok(())
-}
-
-/// A server whose only connection is gone, while its handler works on; and what lets that end.
-async fn abandoned_work(drain_timeout: Duration) -> (ServerHandle, Arc<Work>, mpsc::Sender<()>) {
-    let (end, may_end) = mpsc::channel();
-    let state =
-        Arc::new(Work { began: Notify::new(), may_end: Mutex::new(may_end), has_ended: AtomicBool::new(false) });
-    let (listener, connector) = Listener::memory(64 * 1024);
-    let router = Router::from_shared(Arc::clone(&state)).parallel_method::<Busy, _, _>(work);
-    let server = Server::builder(router).drain_timeout(drain_timeout).serve(listener);
-    let mut peer = RawPeer::new(connector.connect().await.unwrap());
-    peer.send(&request_bytes(1, "busy", ())).await;
-    state.began.notified().await;
-    drop(peer);
-    (server, state, end)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_shutdown_waits_for_handlers_on_tasks_of_their_own() {
-    let (server, state, end) = abandoned_work(LONG).await;
-    let mut shutdown = tokio::spawn(server.shutdown());
-    assert!(timeout(SECOND / 5, &mut shutdown).await.is_err(), "it ended before the handler");
-    end.send(()).unwrap();
-    timeout(LONG, shutdown).await.expect("nothing holds it up").unwrap();
-    assert!(state.has_ended.load(Ordering::SeqCst));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_handler_that_cannot_be_stopped_does_not_hold_a_shutdown_up_for_ever() {
-    let (server, state, end) = abandoned_work(SECOND / 10).await;
-    timeout(LONG, server.shutdown()).await.expect("the drain timeout ends it");
-    assert!(!state.has_ended.load(Ordering::SeqCst));
-    drop(end);
 }
 
 #[tokio::test]

@@ -383,13 +383,22 @@ async fn only_allowed_targets_are_served() {
 
 #[tokio::test]
 async fn an_address_to_listen_on_is_no_target_and_allows_none_but_itself() {
-    let any: Addr = "vsock:any:5000".parse().unwrap();
-    let allowlist = Allowlist::from_iter([any.clone()]);
-    assert!(!allowlist.allows(&"vsock:16:5000".parse().unwrap()));
-    let refused = Relay::new(any.clone(), allowlist).serve(Listener::memory(1).0).unwrap_err();
-    assert_eq!(refused, RefusedTarget::Wildcard { target: any });
-    assert_eq!(refused.to_string(), "vsock:any:5000 is an address to listen on, and nobody's to connect to");
-    assert_eq!(io::Error::from(refused).kind(), io::ErrorKind::InvalidInput);
+    for text in [
+        "vsock:any:5000",
+        "tcp:0.0.0.0:443",
+        "tcp:[::]:443",
+        "tcp:[::ffff:0.0.0.0]:443",
+        "tcp:127.0.0.1:0",
+        "tcp:kms.eu-west-1.amazonaws.com:0",
+    ] {
+        let any: Addr = text.parse().unwrap();
+        let allowlist = Allowlist::from_iter([any.clone()]);
+        assert!(!allowlist.allows(&"vsock:16:5000".parse().unwrap()));
+        let refused = Relay::new(any.clone(), allowlist).serve(Listener::memory(1).0).unwrap_err();
+        assert_eq!(refused, RefusedTarget::Wildcard { target: any });
+        assert_eq!(refused.to_string(), format!("{text} is an address to listen on, and nobody's to connect to"));
+        assert_eq!(io::Error::from(refused).kind(), io::ErrorKind::InvalidInput);
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! Ethereum and its kin (`eip155`): EIP-1559 and legacy EIP-155 transactions.
+//! Ethereum and its kin (`eip155`): EIP-1559, EIP-2930 and legacy EIP-155 transactions.
 //!
 //! # Binary
 //! The bytes whose Keccak-256 is signed: `0x02 ‖ rlp([chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas,
-//! gas_limit, to, value, data, access_list])`, or for a legacy transaction `rlp([nonce, gas_price, gas_limit, to, value,
-//! data, chain_id, 0, 0])`. They must re-encode to themselves.
+//! gas_limit, to, value, data, access_list])`, `0x01 ‖ rlp([chain_id, nonce, gas_price, gas_limit, to, value, data,
+//! access_list])`, or for a legacy transaction `rlp([nonce, gas_price, gas_limit, to, value, data, chain_id, 0, 0])`. They
+//! must re-encode to themselves.
 //!
 //! # JSON
 //! One object, every key known and at most once, in one of two styles:
@@ -19,10 +20,12 @@
 //! style; a mixture is refused**, because the unit of `value` would be a guess. `to` and data are strings in both.
 //!
 //! `to`, `chainId`, `nonce`, `gas` and the fees are required; `value` and data default to nothing. `type` may be left out
-//! when the fees tell it: `gasPrice` is a legacy transaction, `maxFeePerGas` and `maxPriorityFeePerGas` are EIP-1559. A
-//! contract creation says `"to": null`; an absent `to` is an error. Whole numbers in the reference style are digits only;
-//! `value` may have a fraction and an exponent (`1e-05` is what some languages print), and both are computed exactly in
-//! integers. A mixed-case `to` must carry the right EIP-55 checksum. Access lists have a binary encoding only here.
+//! when other keys tell it: `maxFeePerGas` or `maxPriorityFeePerGas` is EIP-1559, `gasPrice` with `accessList` EIP-2930,
+//! `gasPrice` alone a legacy transaction; a key that the type does not have is refused. A contract creation says
+//! `"to": null`; an absent `to` is an error. Whole numbers in the reference style are digits only; `value` may have a
+//! fraction and an exponent (`1e-05` is what some languages print), and both are computed exactly in integers. A mixed-case
+//! address must carry the right EIP-55 checksum. `accessList` is as in JSON-RPC in both styles, a list of
+//! `{"address": …, "storageKeys": […]}`, and empty if it is left out.
 //!
 //! # What is refused
 //! chain id 0 and legacy transactions without one, chain ids beyond EIP-2294, nonces beyond EIP-2681, a priority fee above
@@ -30,6 +33,7 @@
 //! EIP-3860, access lists beyond 256 addresses or 4096 keys, and every other transaction type by its name.
 
 mod json;
+mod rules;
 mod signed;
 mod summary;
 mod unsigned;

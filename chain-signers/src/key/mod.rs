@@ -1,6 +1,8 @@
 //! Signing keys, verifying keys, signatures, and what is signed.
 
 mod error;
+#[cfg(feature = "hd")]
+pub mod hd;
 mod payload;
 mod signature;
 mod signing;

@@ -95,7 +95,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest payload sent or taken. Default 64 KiB, at most [`PAYLOAD_LEN_CEILING`].
+    /// The longest payload sent or taken. Default 64 KiB, at most [`PAYLOAD_LEN_CEILING`]. Give it the server's: a payload that
+    /// one side sends and the other does not take ends the connection, with every call in flight on it.
     pub fn max_payload_len(mut self, max: usize) -> Self {
         self.limits.max_payload_len = max.min(PAYLOAD_LEN_CEILING);
         self

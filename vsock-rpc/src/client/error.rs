@@ -22,7 +22,8 @@ use crate::remote_error::RemoteError;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The timeout passed.
+    /// The caller's timeout passed. (Where the server's own limit is shorter, the call ends with a
+    /// [`RemoteError`] of the code [`DEADLINE_EXCEEDED`](crate::code::DEADLINE_EXCEEDED).)
     #[error("no answer within the deadline ({})", ran_text(*.may_have_run))]
     DeadlineExceeded {
         /// Whether the request had been handed to a connection.

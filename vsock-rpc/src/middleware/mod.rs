@@ -8,6 +8,12 @@
 //! method's types. Each call is served by a clone of the layered service, so that what calls share (a
 //! semaphore, a counter) must be behind an `Arc`, as it is in `tower`'s own layers.
 //!
+//! A layer sees, delays, refuses and counts calls; it cannot change them, nor hand anything to the handler. A call that its
+//! caller gave up keeps what it holds, such as a place in `concurrency_limit`, until the server has dropped its handler: the
+//! next call may come before that.
+//!
+//! The example needs `tower` with its features `limit`, `load-shed` and `util`, and `tokio` with `macros` and `rt`.
+//!
 //! ```
 //! use std::time::Duration;
 //!

@@ -75,7 +75,8 @@ impl ServerBuilder {
         self
     }
 
-    /// The longest that a handler may work, whatever the caller asks for. Default 60 s.
+    /// The longest that a handler may work, whatever the caller asks for. Default 60 s. A call that this ends is answered
+    /// [`code::DEADLINE_EXCEEDED`](crate::code::DEADLINE_EXCEEDED).
     pub fn max_deadline(mut self, max: Duration) -> Self {
         self.limits.max_deadline = cut_to_max_timeout(max);
         self
@@ -97,7 +98,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The longest payload taken or sent. Default 64 KiB, at most [`PAYLOAD_LEN_CEILING`].
+    /// The longest payload taken or sent. Default 64 KiB, at most [`PAYLOAD_LEN_CEILING`]. Its clients should have the same.
     ///
     /// [`Server::with_max_payload_len`] sets it for one listener, and
     /// [`CallContext::raise_max_payload_len`](crate::CallContext::raise_max_payload_len) for one connection.

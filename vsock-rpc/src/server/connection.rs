@@ -5,14 +5,12 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::core::ServerCore;
@@ -20,6 +18,7 @@ use super::in_flight::{Answered, InFlight, Outcome, deadline_exceeded};
 use super::unwritten::Unwritten;
 use crate::alarm::Alarm;
 use crate::cbor;
+use crate::fairness::let_others_go_first;
 use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::gauge::Place;
@@ -59,6 +58,13 @@ enum Phase {
     },
 }
 
+/// Where a connection is when it gives its thread back, other than to wait.
+enum Pace {
+    /// There is more to do: others go first.
+    Busy,
+    Over,
+}
+
 enum Turn {
     Again,
     End,
@@ -86,42 +92,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             biased;
-            () = poll_fn(|cx| self.poll(cx)) => return,
+            () = self.serve_peer() => return,
             () = shutdown => self.go_away(reason::SHUTTING_DOWN, "the server is shutting down"),
         }
         let drain_timeout = self.core.limits.drain_timeout;
         // Dropping what is left after that ends its handlers.
-        let _ = tokio::time::timeout(drain_timeout, poll_fn(|cx| self.poll(cx))).await;
+        let _ = tokio::time::timeout(drain_timeout, self.serve_peer()).await;
     }
 
     /// Turns the peer away. It is told why, and given a moment to read that, unless too many others are just then.
     pub(super) async fn refuse(mut self) {
         let Some(_place) = self.core.admit_refusal() else { return };
         self.abort(reason::TOO_MANY_CONNECTIONS, "the server has too many connections".to_owned());
-        poll_fn(|cx| self.poll(cx)).await;
+        self.serve_peer().await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Until the connection ends.
+    async fn serve_peer(&mut self) {
+        while let Pace::Busy = poll_fn(|cx| self.poll(cx)).await {
+            let_others_go_first().await;
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pace> {
         self.frames_left = FRAMES_PER_POLL;
         for _ in 0..TURNS_PER_POLL {
             match self.turn(cx) {
                 Turn::Again => {}
-                Turn::End => return Poll::Ready(()),
+                Turn::End => return Poll::Ready(Pace::Over),
                 // Last, because the turn may have brought a timeout about.
                 Turn::Wait if self.alarm.has_passed(self.next_timeout(), cx) => match self.on_timeout() {
-                    Turn::End => return Poll::Ready(()),
+                    Turn::End => return Poll::Ready(Pace::Over),
                     Turn::Again | Turn::Wait => {}
                 },
                 Turn::Wait => return Poll::Pending,
             }
         }
         if self.alarm.has_passed(self.next_timeout(), cx) && matches!(self.on_timeout(), Turn::End) {
-            return Poll::Ready(());
+            return Poll::Ready(Pace::Over);
         }
-        // A busy peer must not keep the others from this thread. Waking the task at once would put it before peers whose
-        // bytes are there, but who are woken only when the thread next asks what has arrived.
-        let _pending = pin!(yield_now()).poll(cx);
-        Poll::Pending
+        Poll::Ready(Pace::Busy)
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {

@@ -5,6 +5,8 @@
 //! [`SessionConnector`] opens them for a [`Client`](crate::Client), which sends nothing before it has verified the
 //! enclave's evidence. Handlers find the client's identity in [`CallContext::peer`](crate::CallContext::peer).
 //!
+//! The example needs `aws-lc-rs`, and `tokio` with `macros` and `rt`.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use std::time::Duration;
@@ -181,7 +183,7 @@
 //! |---|---|---|
 //! | evidence (fixed, [`MAX_EVIDENCE_LEN`]) | 16 KiB | `EvidenceTooLong` |
 //! | bytes read of a client, of a server, before the session is open (fixed) | 8 KiB, 32 KiB | `OpeningTooLong` |
-//! | opening a session, on each side | 10 s | `TimedOut` |
+//! | opening a session, on each side | 10 s; behind a client its `connect_timeout`, 5 s, if that is shorter | `TimedOut` |
 //! | getting evidence, of that | 3 s | `EvidenceTimedOut`; the client: `EvidenceUnavailable` |
 //! | server: sessions being opened | 64 | `TooManyOpenings`; the stream is closed |
 //! | server: time that a slow client keeps its place from others | 1 s | `Displaced` |
@@ -208,7 +210,8 @@
 //! # With attestation documents
 //!
 //! This crate knows no AWS. In a Nitro Enclave, [`Evidence`] asks the security module for an attestation document, and
-//! [`VerifyEvidence`] verifies one. With the crate `nsm-attest`:
+//! [`VerifyEvidence`] verifies one. With the crate `nsm-attest` and its feature `async` (a whole program is in the
+//! repository: `.ci/consumer/tests/attested_session.rs`):
 //!
 //! ```text
 //! user_data = UserData::over(Purpose::Session, request.public_key()).encode()

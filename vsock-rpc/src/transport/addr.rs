@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// | text | meaning |
 /// |---|---|
-/// | `vsock:16:5000` | context id 16, port 5000 |
+/// | `vsock:16:5000` | context id 16 (an enclave's, from `nitro-cli run-enclave --enclave-cid`), port 5000 |
 /// | `vsock:any:5000` | every context id of this machine (listening only) |
 /// | `unix:/run/signer.sock` | a unix socket |
 /// | `tcp:127.0.0.1:5000`, `tcp:[::1]:5000` | an IP address and port |

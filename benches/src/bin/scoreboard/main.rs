@@ -33,7 +33,7 @@ struct Arguments {
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// One round of one iteration: shows that each row runs. No bar is judged.
+    /// One round of one iteration: shows that each row runs. Only bars on allocated bytes are judged.
     #[arg(long)]
     smoke: bool,
     /// Be these servers, for a row that has them in a process of their own.

@@ -1,8 +1,9 @@
-use alloy_consensus::{TxEip1559, TxLegacy, transaction::RlpEcdsaDecodableTx};
+use alloy_consensus::{TxEip1559, TxEip2930, TxLegacy, transaction::RlpEcdsaDecodableTx};
 
 use super::{
     Evm,
-    unsigned::{MAX_BINARY_LEN, Unsigned, too_long},
+    rules::too_long,
+    unsigned::{MAX_BINARY_LEN, Unsigned, unsupported_type},
 };
 use crate::{Chain, Curve, DecodeError, KeyError, RecoveryId, Signature, VerifyingKey, hazmat, keccak};
 
@@ -24,23 +25,12 @@ use crate::{Chain, Curve, DecodeError, KeyError, RecoveryId, Signature, Verifyin
 /// ```
 ///
 /// # Errors
-/// [`DecodeError`] if it is not a signed EIP-1559 or EIP-155 transaction that this crate would have made.
+/// [`DecodeError`] if it is not a signed transaction that this crate would have made.
 pub fn recover_sender(signed: &[u8]) -> Result<String, DecodeError> {
     if signed.len() > MAX_SIGNED_LEN {
         return Err(too_long("the transaction", "bytes", signed.len(), MAX_SIGNED_LEN));
     }
-    let malformed = |error| DecodeError::malformed(FORMAT, error);
-    let (unsigned, signature) = match signed.split_first() {
-        Some((0x02, mut rest)) => {
-            let (inner, signature) = TxEip1559::rlp_decode_with_signature(&mut rest).map_err(malformed)?;
-            (Unsigned::Eip1559(inner), signature)
-        }
-        Some((0xc0.., _)) => {
-            let (inner, signature) = TxLegacy::rlp_decode_with_signature(&mut &*signed).map_err(malformed)?;
-            (Unsigned::Legacy(inner), signature)
-        }
-        _ => return Err(DecodeError::malformed(FORMAT, "it starts neither with 0x02 nor with an RLP list")),
-    };
+    let (unsigned, signature) = decode(signed)?;
     unsigned.check()?;
     let mut scalars = [0; 64];
     scalars[..32].copy_from_slice(&signature.r().to_be_bytes::<32>());
@@ -52,11 +42,26 @@ pub fn recover_sender(signed: &[u8]) -> Result<String, DecodeError> {
     Evm.address(&signer).map_err(|error| DecodeError::malformed(FORMAT, error))
 }
 
+fn decode(signed: &[u8]) -> Result<(Unsigned, alloy_primitives::Signature), DecodeError> {
+    match signed.split_first() {
+        Some((0x01, mut rest)) => TxEip2930::rlp_decode_with_signature(&mut rest).map(with(Unsigned::Eip2930)),
+        Some((0x02, mut rest)) => TxEip1559::rlp_decode_with_signature(&mut rest).map(with(Unsigned::Eip1559)),
+        Some((0xc0.., _)) => TxLegacy::rlp_decode_with_signature(&mut &*signed).map(with(Unsigned::Legacy)),
+        Some((byte, _)) => return Err(unsupported_type(*byte)),
+        None => return Err(DecodeError::malformed(FORMAT, "no bytes")),
+    }
+    .map_err(|error| DecodeError::malformed(FORMAT, error))
+}
+
+fn with<T, S>(variant: fn(T) -> Unsigned) -> impl FnOnce((T, S)) -> (Unsigned, S) {
+    move |(transaction, signature)| (variant(transaction), signature)
+}
+
 fn recover(unsigned: &Unsigned, scalars: &[u8; 64], is_y_odd: bool) -> Result<VerifyingKey, KeyError> {
     let recovery_id = Some(RecoveryId::from_parity(is_y_odd));
     let signature = Signature::from_bytes(Curve::Secp256k1, scalars, recovery_id)?;
     hazmat::recover(&keccak::keccak256(&unsigned.to_binary()), &signature)
 }
 
-const FORMAT: &str = "a signed EIP-1559 or EIP-155 transaction";
+const FORMAT: &str = "a signed transaction";
 const MAX_SIGNED_LEN: usize = MAX_BINARY_LEN + 128; // the signature and its lengths

@@ -41,16 +41,13 @@ fn text(unsigned: &Unsigned, chain_id: &ChainId, action: &Action, sighash: &Sigh
         }
         other => format!("{other:?}"),
     };
-    let kind = match unsigned {
-        Unsigned::Eip1559(_) => "EIP-1559",
-        Unsigned::Legacy(_) => "legacy",
-    };
     let fee = amount(unsigned.fee_ceiling());
     let access = unsigned.access_list().filter(|list| !list.is_empty()).map_or_else(String::new, |list| {
         format!("; access list of {} addresses and {} keys", list.len(), list.storage_keys_count())
     });
     format!(
-        "{what} on {chain_id} ({kind}, nonce {}); fee at most {} ({} gas at {} wei){access}; sighash {sighash}",
+        "{what} on {chain_id} ({}, nonce {}); fee at most {} ({} gas at {} wei){access}; sighash {sighash}",
+        unsigned.kind(),
         unsigned.nonce(),
         units(&fee),
         unsigned.gas_limit(),

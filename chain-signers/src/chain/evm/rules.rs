@@ -1,0 +1,77 @@
+//! The rules that an unsigned transaction must keep, whatever it was written in.
+
+use alloy_eips::eip2930::AccessList;
+use alloy_primitives::TxKind;
+
+use super::unsigned::Unsigned;
+use crate::DecodeError;
+
+impl Unsigned {
+    /// Checks every rule.
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        self.check_chain_id()?;
+        if self.nonce() > MAX_NONCE {
+            return Err(DecodeError::invalid("nonce", "at most 2^64 - 2 (EIP-2681)", self.nonce()));
+        }
+        self.check_fees()?;
+        self.check_data()?;
+        self.access_list().map_or(Ok(()), check_access_list)
+    }
+
+    fn check_chain_id(&self) -> Result<(), DecodeError> {
+        match self.chain_id() {
+            1..=MAX_CHAIN_ID => Ok(()),
+            other => Err(DecodeError::invalid("chain_id", "from 1 to 2^63 - 37 (EIP-2294)", other)),
+        }
+    }
+
+    fn check_fees(&self) -> Result<(), DecodeError> {
+        let max = self.max_fee_per_gas();
+        if let Some(priority) = self.max_priority_fee_per_gas()
+            && priority > max
+        {
+            let expected = format!("at most the maximum fee, {max}");
+            return Err(DecodeError::invalid("max_priority_fee_per_gas", expected, priority));
+        }
+        match self.fee_ceiling().checked_add(self.value()) {
+            Some(_) => Ok(()),
+            None => Err(DecodeError::invalid("value", "value and fee of at most 2^256 - 1 together", self.value())),
+        }
+    }
+
+    fn check_data(&self) -> Result<(), DecodeError> {
+        match (self.to(), self.input().len()) {
+            (TxKind::Create, 0) => Err(DecodeError::Missing { field: "the init code of a contract creation".into() }),
+            (TxKind::Create, len) if len > MAX_INIT_CODE_LEN => {
+                Err(too_long("init code", "bytes", len, MAX_INIT_CODE_LEN))
+            }
+            (_, len) if len > MAX_DATA_LEN => Err(too_long("data", "bytes", len, MAX_DATA_LEN)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_access_list(list: &AccessList) -> Result<(), DecodeError> {
+    if list.len() > MAX_ACCESS_LIST_ADDRESSES {
+        return Err(too_long("the access list", "addresses", list.len(), MAX_ACCESS_LIST_ADDRESSES));
+    }
+    match list.storage_keys_count() {
+        0..=MAX_ACCESS_LIST_KEYS => Ok(()),
+        keys => Err(too_long("the access list", "keys", keys, MAX_ACCESS_LIST_KEYS)),
+    }
+}
+
+pub(super) fn too_long(what: &'static str, unit: &'static str, len: usize, max: usize) -> DecodeError {
+    DecodeError::TooLong { what: what.into(), unit, len, max }
+}
+
+/// EIP-2294: floor(2^64 / 2) - 37, below which the legacy `v` fits 64 bits.
+const MAX_CHAIN_ID: u64 = u64::MAX / 2 - 36;
+/// EIP-2681: an account's last possible nonce may not be used.
+const MAX_NONCE: u64 = u64::MAX - 1;
+/// Beyond this, clients do not relay a transaction.
+pub(super) const MAX_DATA_LEN: usize = 128 * 1024;
+/// EIP-3860.
+const MAX_INIT_CODE_LEN: usize = 49_152;
+pub(super) const MAX_ACCESS_LIST_ADDRESSES: usize = 256;
+pub(super) const MAX_ACCESS_LIST_KEYS: usize = 4096;
