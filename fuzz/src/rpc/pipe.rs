@@ -63,6 +63,12 @@ impl Far {
         lock(&self.0).from_peer.bytes.iter().copied().collect()
     }
 
+    /// Whether the peer can write no more before something is taken.
+    pub(super) fn is_full(&self) -> bool {
+        let ways = lock(&self.0);
+        ways.from_peer.bytes.len() == ways.capacity
+    }
+
     /// Sends no more.
     pub(super) fn end(&self) {
         let mut ways = lock(&self.0);
