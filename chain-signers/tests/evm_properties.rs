@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxLegacy};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, B256, TxKind, U256};
 use chain_signers::{
@@ -28,8 +28,8 @@ proptest! {
     }
 
     #[test]
-    fn what_alloy_encodes_decodes_to_the_same_bytes(fields: Fields, list in access_list()) {
-        let bytes = TxEip1559 { access_list: list, ..fields.eip1559() }.encoded_for_signing();
+    fn what_alloy_encodes_decodes_to_the_same_bytes(fields: Fields) {
+        let bytes = fields.binary();
         prop_assert_eq!(decode(Encoding::Binary, &bytes).unwrap().to_bytes(), bytes);
     }
 
@@ -73,16 +73,16 @@ proptest! {
     }
 
     #[test]
-    fn decoding_anything_never_panics(bytes in vec(any::<u8>(), 0..300), kind in 0..3_u8) {
+    fn decoding_anything_never_panics(bytes in vec(any::<u8>(), 0..300), kind in 0..4_u8) {
         let bytes = match kind {
-            0 => [&[2][..], &bytes].concat(),
-            1 => [&[0xf8, u8::try_from(bytes.len().min(255)).unwrap()][..], &bytes].concat(),
+            0 | 1 => [&[kind + 1][..], &bytes].concat(),
+            2 => [&[0xf8, u8::try_from(bytes.len().min(255)).unwrap()][..], &bytes].concat(),
             _ => bytes,
         };
         for encoding in [Encoding::Binary, Encoding::Json] {
             if let Ok(transaction) = decode(encoding, &bytes) {
                 let again = decode(Encoding::Binary, &transaction.to_bytes()).unwrap();
-            prop_assert_eq!(again.summary(), transaction.summary());
+                prop_assert_eq!(again.summary(), transaction.summary());
             }
         }
         let _ = evm::recover_sender(&bytes);
@@ -106,10 +106,19 @@ fn decode(encoding: Encoding, bytes: &[u8]) -> Result<Box<dyn Transaction>, chai
     Evm.decode(&Payload::new(encoding, bytes))
 }
 
-/// A valid transaction of either type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Legacy,
+    Eip2930,
+    Eip1559,
+}
+
+/// A valid transaction of any type.
 #[derive(Clone, Debug)]
 struct Fields {
-    legacy: bool,
+    kind: Kind,
+    /// Empty in a legacy transaction.
+    access_list: AccessList,
     chain_id: u64,
     nonce: u64,
     gas: u64,
@@ -126,9 +135,11 @@ impl Arbitrary for Fields {
 
     fn arbitrary_with((): ()) -> Self::Strategy {
         let quantities = (1..u64::MAX / 2 - 36, 0..u64::MAX, any::<u64>(), any::<u128>(), any::<u128>());
-        (any::<bool>(), quantities, any::<[u8; 20]>(), any::<u128>(), vec(any::<u8>(), 0..70))
-            .prop_map(|(legacy, (chain_id, nonce, gas, one, two), to, value, data)| Self {
-                legacy,
+        let kind = prop_oneof![Just(Kind::Legacy), Just(Kind::Eip2930), Just(Kind::Eip1559)];
+        ((kind, access_list()), quantities, any::<[u8; 20]>(), any::<u128>(), vec(any::<u8>(), 0..70))
+            .prop_map(|((kind, access_list), (chain_id, nonce, gas, one, two), to, value, data)| Self {
+                kind,
+                access_list: if kind == Kind::Legacy { AccessList::default() } else { access_list },
                 chain_id,
                 nonce,
                 gas,
@@ -143,61 +154,71 @@ impl Arbitrary for Fields {
 }
 
 impl Fields {
-    fn eip1559(&self) -> TxEip1559 {
-        TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: self.nonce,
-            gas_limit: self.gas,
-            max_fee_per_gas: self.max_fee,
-            max_priority_fee_per_gas: self.priority_fee,
-            to: TxKind::Call(self.to.into()),
-            value: U256::from(self.value),
-            access_list: AccessList::default(),
-            input: self.data.clone().into(),
+    fn binary(&self) -> Vec<u8> {
+        let Self { chain_id, nonce, gas: gas_limit, max_fee: gas_price, .. } = *self;
+        let (to, value, input) = (TxKind::Call(self.to.into()), U256::from(self.value), self.data.clone().into());
+        let access_list = self.access_list.clone();
+        match self.kind {
+            Kind::Legacy => TxLegacy { chain_id: Some(chain_id), nonce, gas_price, gas_limit, to, value, input }
+                .encoded_for_signing(),
+            Kind::Eip2930 => {
+                TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input }.encoded_for_signing()
+            }
+            Kind::Eip1559 => TxEip1559 {
+                chain_id,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: gas_price,
+                max_priority_fee_per_gas: self.priority_fee,
+                to,
+                value,
+                access_list,
+                input,
+            }
+            .encoded_for_signing(),
         }
     }
 
-    fn binary(&self) -> Vec<u8> {
-        if !self.legacy {
-            return self.eip1559().encoded_for_signing();
+    /// As a JSON key and value, preceded by a comma; nothing for a legacy transaction.
+    fn access_list_json(&self) -> String {
+        let item = |AccessListItem { address, storage_keys }: &AccessListItem| {
+            let keys: Vec<_> = storage_keys.iter().map(|key| format!("\"{key}\"")).collect();
+            format!(r#"{{"address":"{address:#x}","storageKeys":[{}]}}"#, keys.join(","))
+        };
+        match self.kind {
+            Kind::Legacy => String::new(),
+            _ => format!(r#","accessList":[{}]"#, self.access_list.iter().map(item).collect::<Vec<_>>().join(",")),
         }
-        TxLegacy {
-            chain_id: Some(self.chain_id),
-            nonce: self.nonce,
-            gas_price: self.max_fee,
-            gas_limit: self.gas,
-            to: TxKind::Call(self.to.into()),
-            value: U256::from(self.value),
-            input: self.data.clone().into(),
-        }
-        .encoded_for_signing()
     }
 
     fn json_rpc(&self) -> String {
         let Self { chain_id, nonce, gas, value, max_fee, priority_fee, .. } = self;
-        let fees = match self.legacy {
-            true => format!(r#""gasPrice":"{max_fee:#x}""#),
-            false => format!(r#""maxFeePerGas":"{max_fee:#x}","maxPriorityFeePerGas":"{priority_fee:#x}""#),
+        let fees = match self.kind {
+            Kind::Legacy | Kind::Eip2930 => format!(r#""gasPrice":"{max_fee:#x}""#),
+            Kind::Eip1559 => format!(r#""maxFeePerGas":"{max_fee:#x}","maxPriorityFeePerGas":"{priority_fee:#x}""#),
         };
         format!(
             r#"{{"chainId":"{chain_id:#x}","nonce":"{nonce:#x}","gas":"{gas:#x}","value":"{value:#x}",{fees},
-                "to":"0x{}","input":"0x{}"}}"#,
+                "to":"0x{}","input":"0x{}"{}}}"#,
             hex::encode(self.to),
-            hex::encode(&self.data)
+            hex::encode(&self.data),
+            self.access_list_json()
         )
     }
 
     fn reference(&self) -> String {
         let Self { chain_id, nonce, gas, max_fee, priority_fee, .. } = self;
-        let fees = match self.legacy {
-            true => format!(r#""type":0,"gasPrice":{max_fee}"#),
-            false => format!(r#""type":2,"maxFeePerGas":{max_fee},"maxPriorityFeePerGas":{priority_fee}"#),
+        let fees = match self.kind {
+            Kind::Legacy => format!(r#""type":0,"gasPrice":{max_fee}"#),
+            Kind::Eip2930 => format!(r#""type":1,"gasPrice":{max_fee}"#),
+            Kind::Eip1559 => format!(r#""type":2,"maxFeePerGas":{max_fee},"maxPriorityFeePerGas":{priority_fee}"#),
         };
         let ether = 10_u128.pow(18);
         let value = format!("{}.{:018}", self.value / ether, self.value % ether);
         let (to, data) = (Address::from(self.to).to_checksum(None), hex::encode(&self.data));
         format!(
-            r#"{{"chainId":{chain_id},"nonce":{nonce},"gas":{gas},"value":{value},{fees},"to":"{to}","data":"0x{data}"}}"#
+            r#"{{"chainId":{chain_id},"nonce":{nonce},"gas":{gas},"value":{value},{fees},"to":"{to}","data":"0x{data}"{}}}"#,
+            self.access_list_json()
         )
     }
 }
