@@ -41,8 +41,6 @@ pub(super) struct Connection<T> {
     last_read: Instant,
     last_answered: Instant,
     alarm: Alarm,
-    /// How many more may be taken before others have their turn.
-    frames_left: usize,
 }
 
 enum Phase {
@@ -84,7 +82,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             last_read: Instant::now(),
             last_answered: Instant::now(),
             alarm: Alarm::default(),
-            frames_left: 0,
         }
     }
 
@@ -115,9 +112,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pace> {
-        self.frames_left = FRAMES_PER_POLL;
+        let mut frames_left = FRAMES_PER_POLL;
         for _ in 0..TURNS_PER_POLL {
-            match self.turn(cx) {
+            match self.turn(&mut frames_left, cx) {
                 Turn::Again => {}
                 Turn::End => return Poll::Ready(Pace::Over),
                 // Last, because the turn may have brought a timeout about.
@@ -134,7 +131,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(Pace::Busy)
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
+    fn turn(&mut self, frames_left: &mut usize, cx: &mut Context<'_>) -> Turn {
         let all_written = match self.write(cx) {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(_)) => return Turn::End,
@@ -148,7 +145,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return Turn::Again;
         }
         self.collect_answers(cx);
-        match self.take_frames(cx) {
+        match self.take_frames(frames_left, cx) {
             // Nothing else would bring the task back to what was queued just now.
             Turn::Wait if all_written && self.frames.queued() > 0 => Turn::Again,
             turn => turn,
@@ -176,9 +173,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    fn take_frames(&mut self, cx: &mut Context<'_>) -> Turn {
+    fn take_frames(&mut self, left: &mut usize, cx: &mut Context<'_>) -> Turn {
         let mut any = false;
-        while self.frames_left > 0 {
+        while *left > 0 {
             if self.must_write_first() {
                 self.frames.pause_reading();
                 return if any { Turn::Again } else { Turn::Wait };
@@ -196,7 +193,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 break;
             }
             any = true;
-            self.frames_left -= 1;
+            *left -= 1;
         }
         Turn::Again
     }
@@ -377,7 +374,8 @@ fn overloaded(message: &'static str) -> RemoteError {
 
 /// Above this many bytes unwritten, no further answer is encoded and nothing is read. One answer may exceed it.
 const MAX_QUEUED: usize = 64 * 1024;
-/// How much one peer may have done before others have their turn: a flood of Pings is served in pieces.
+/// How much one peer may have done before others have their turn, in all turns together: a flood of Pings is served in
+/// pieces. When these are used up, the turns that are left write the answers.
 const FRAMES_PER_POLL: usize = 64;
 const TURNS_PER_POLL: usize = 4;
 /// How long the last bytes of a connection may take.
