@@ -19,9 +19,8 @@ pub struct Enveloped {
     pub recipient: RecipientKeyPair,
     /// What is in the envelope: 32 bytes.
     pub plaintext: [u8; 32],
-    /// The bare RSA-OAEP decryption inside, which is the least that opening costs.
+    /// The bare RSA-OAEP inside: its decryption is the least that opening costs, its encryption the least that making one does.
     pub oaep: Oaep,
-    public: OaepPublicEncryptingKey,
     private: PrivateDecryptingKey,
 }
 
@@ -41,8 +40,9 @@ impl Enveloped {
         PaddedBlockEncryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, &content_key)?)?
             .less_safe_encrypt(&mut content, EncryptionContext::Iv128(FixedLength::from(iv)))?;
         let bytes = envelope(recipient.identifier(), &encrypted_key, &iv, &content);
-        let oaep = Oaep { key: OaepPrivateDecryptingKey::new(private.clone())?, encrypted_key };
-        Ok(Self { bytes, recipient, plaintext, oaep, public, private })
+        let key = OaepPrivateDecryptingKey::new(private.clone())?;
+        let oaep = Oaep { key, encrypted_key, public, content_key };
+        Ok(Self { bytes, recipient, plaintext, oaep, private })
     }
 
     /// The recipient's private key in PKCS#8, for whoever opens envelopes with other cryptography.
@@ -52,13 +52,6 @@ impl Enveloped {
     pub fn private_key_der(&self) -> Result<Vec<u8>, Unspecified> {
         let der: Pkcs8V1Der<'_> = self.private.as_der()?;
         Ok(der.as_ref().to_vec())
-    }
-
-    /// The bare RSA-OAEP encryption of a content key, which is the least that making an envelope costs.
-    #[must_use]
-    pub fn encrypt_content_key(&self) -> bool {
-        let mut encrypted_key = [0; 256];
-        self.public.encrypt(&OAEP_SHA256_MGF1SHA256, &[0x11; 32], &mut encrypted_key, None).is_ok()
     }
 
     /// Opens it with `kms-enclave-client`.
@@ -130,14 +123,24 @@ impl Enveloped {
     }
 }
 
-/// One RSA-2048 OAEP decryption.
+/// RSA-2048 OAEP of one content key, in both directions.
 #[derive(Debug)]
 pub struct Oaep {
     key: OaepPrivateDecryptingKey,
     encrypted_key: Vec<u8>,
+    public: OaepPublicEncryptingKey,
+    content_key: [u8; 32],
 }
 
 impl Oaep {
+    /// How many bytes the encryption yields, if it works.
+    #[must_use]
+    pub fn encrypt(&self) -> Option<usize> {
+        let mut buffer = [0; 256];
+        let encrypted = self.public.encrypt(&OAEP_SHA256_MGF1SHA256, &self.content_key, &mut buffer, None).ok()?;
+        Some(encrypted.len())
+    }
+
     /// How many bytes the decryption yields, if it works.
     #[must_use]
     pub fn decrypt(&self) -> Option<usize> {

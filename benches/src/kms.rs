@@ -202,7 +202,7 @@ impl World {
             for _ in 0..calls {
                 let enveloped = Arc::clone(&self.enveloped);
                 running.spawn(async move {
-                    let is_encrypted = if encrypts { enveloped.encrypt_content_key() } else { true };
+                    let is_encrypted = !encrypts || enveloped.oaep.encrypt() == Some(256);
                     is_encrypted && decrypt_rsa(&enveloped).is_ok()
                 });
             }
