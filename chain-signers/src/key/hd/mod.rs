@@ -24,7 +24,8 @@
 //! # Security
 //! Who has the words and the passphrase has every key, and nothing recalls them: a key that is generated on its own and
 //! sealed needs neither. Mnemonics, seeds and extended keys are overwritten when dropped, silent in `Debug`, and never
-//! cloned, displayed or serialized. What derivation computes on the way is overwritten too, also when it fails.
+//! cloned, displayed or serialized. Looking words up takes time that depends on them: read a mnemonic where nobody
+//! measures that. What derivation computes on the way is overwritten too, also when it fails.
 //!
 //! What cannot be reached from here stays on the stack until something else is written there: `hmac` and `sha2`
 //! overwrite their state, but not the block that they last worked on, which for HMAC is a padded key (the words of a
