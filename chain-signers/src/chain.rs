@@ -7,7 +7,7 @@ pub mod evm;
 #[cfg(feature = "solana")]
 pub mod solana;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,12 +69,15 @@ pub struct Payload<'a> {
     /// The chain that the caller says it is for. A chain whose transactions carry no chain id (Solana) requires it;
     /// others refuse one that differs from the transaction's own.
     pub chain_id: Option<&'a ChainId>,
+    /// The key that is to sign. A chain whose transactions pay change back to their signer (Bitcoin) requires it, so that
+    /// change is told from payments; others do not look at it.
+    pub signer: Option<&'a VerifyingKey>,
 }
 
 impl<'a> Payload<'a> {
     /// A payload that names its own chain.
     pub fn new(encoding: Encoding, bytes: &'a [u8]) -> Self {
-        Self { encoding, bytes, chain_id: None }
+        Self { encoding, bytes, chain_id: None, signer: None }
     }
 
     /// The same payload, said to be for `chain_id`.
@@ -82,17 +85,27 @@ impl<'a> Payload<'a> {
     pub fn on_chain(self, chain_id: &'a ChainId) -> Self {
         Self { chain_id: Some(chain_id), ..self }
     }
+
+    /// The same payload, to be signed by `signer`.
+    #[must_use]
+    pub fn for_signer(self, signer: &'a VerifyingKey) -> Self {
+        Self { signer: Some(signer), ..self }
+    }
 }
 
 /// How a transaction is written.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// The chain's own encoding of an unsigned transaction.
     Binary,
     /// JSON, where the chain has one.
     Json,
+    /// Not a transaction: the bytes of a message that people read and sign (EIP-191, BIP-322), where the chain has such.
+    Message,
+    /// Not a transaction: typed data in JSON (EIP-712), where the chain has it.
+    TypedData,
 }
 
 impl fmt::Display for Encoding {
@@ -100,6 +113,8 @@ impl fmt::Display for Encoding {
         f.write_str(match self {
             Self::Binary => "binary",
             Self::Json => "json",
+            Self::Message => "message",
+            Self::TypedData => "typed_data",
         })
     }
 }
@@ -147,6 +162,28 @@ pub enum Action {
         /// How long the code is that runs at once.
         init_code_len: usize,
     },
+    /// Lets a contract's code act as the signer's account from now on (EIP-7702).
+    Delegation {
+        /// The contract.
+        delegate: String,
+        /// Whose account, if that can be told: the signer of the authorization.
+        authority: Option<String>,
+        /// On every chain, not only on the transaction's.
+        on_every_chain: bool,
+    },
+    /// Something out of the ordinary that the whole transaction is subject to, beside its other actions. It must be
+    /// permitted by this name in a rule's `exceptions`.
+    Exception {
+        /// Its name, in lower case and underscores, such as `durable_nonce`.
+        name: Cow<'static, str>,
+    },
+    /// Signs a message that is no transaction, and is not decoded further.
+    Message {
+        /// How it is framed, such as `eip191`.
+        framing: Cow<'static, str>,
+        /// How many bytes it has.
+        len: usize,
+    },
     /// Runs a program's instruction that is not decoded further.
     ProgramCall {
         /// The program.
@@ -156,12 +193,56 @@ pub enum Action {
         /// How long the instruction's data is.
         data_len: usize,
     },
+    /// Hands coins to a validator in the chain's own way, to be had back later.
+    Stake {
+        /// The validator.
+        validator: String,
+        /// Which coin, where the chain has several; the chain's own if `None`.
+        token: Option<String>,
+        /// How much, in the smallest unit.
+        amount: Amount,
+    },
+    /// Lets another account take tokens of the signer's later on.
+    TokenApproval {
+        /// The token: its contract, mint or denomination.
+        token: String,
+        /// Who may take them.
+        spender: String,
+        /// How many, in the token's smallest unit; 2^256 - 1 for all there are and will be.
+        amount: Amount,
+        /// The first four bytes of the call's data, in hex, where it is a contract's function.
+        selector: Option<String>,
+    },
+    /// Moves tokens, and does nothing else.
+    TokenTransfer {
+        /// The token: its contract, mint or denomination.
+        token: String,
+        /// Who receives them.
+        to: String,
+        /// How many, in the token's smallest unit; where a call does not tell an amount from the number of a single
+        /// token (`transferFrom` of ERC-20 and of ERC-721), that number.
+        amount: Amount,
+        /// The first four bytes of the call's data, in hex, where it is a contract's function.
+        selector: Option<String>,
+    },
     /// Moves the chain's own coin, and does nothing else.
     Transfer {
         /// Who receives it.
         to: String,
         /// How much, in the smallest unit.
         amount: Amount,
+    },
+    /// Signs typed data (EIP-712), which a contract will take as an order.
+    TypedData {
+        /// The contract that it is for.
+        verifying_contract: Option<String>,
+        /// The name of the type that is signed.
+        primary_type: String,
+        /// Keccak-256 of the type's `encodeType`, `0x` and hex: the type, whatever its name.
+        type_hash: String,
+        /// Every value that is neither a struct nor a list, in order, by its path (`details.amount`, `witness[0].to`): addresses in
+        /// EIP-55 spelling, numbers in decimal, `true` and `false`, bytes in hex, texts as they are.
+        fields: Vec<(String, String)>,
     },
     /// Something decoded that no other action describes. No policy permits it.
     Unknown {

@@ -86,6 +86,7 @@ impl Chain for Evm {
         let unsigned = match payload.encoding {
             Encoding::Binary => Unsigned::from_binary(payload.bytes)?,
             Encoding::Json => json::decode(payload.bytes)?,
+            encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
         unsigned.check()?;
         let transaction = EvmTransaction::new(unsigned)?;

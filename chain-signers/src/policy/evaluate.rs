@@ -43,7 +43,7 @@ fn allows(rule: &Rule, summary: &Summary, action: &Action) -> bool {
             Action::ContractCall { to, .. } => calls && names(rule, to),
             Action::ProgramCall { program, .. } => calls && names(rule, program),
             Action::ContractCreation { .. } => contract_creation,
-            Action::Unknown { .. } => false,
+            _ => false,
         }
 }
 
@@ -58,7 +58,7 @@ fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
                 Action::ProgramCall { program, accounts, .. } => {
                     names(rule, program) || accounts.iter().any(|account| names(rule, account))
                 }
-                Action::ContractCreation { .. } | Action::Unknown { .. } => false,
+                _ => false,
             })
 }
 
@@ -91,6 +91,13 @@ fn seen(summary: &Summary, action: &Action) -> String {
         Action::ContractCall { to, selector: None, .. } => format!("a call of contract {} on {chain}", short(to)),
         Action::ContractCreation { .. } => format!("a contract creation on {chain}"),
         Action::ProgramCall { program, .. } => format!("a call of program {} on {chain}", short(program)),
+        other @ (Action::Delegation { .. }
+        | Action::Exception { .. }
+        | Action::Message { .. }
+        | Action::Stake { .. }
+        | Action::TokenApproval { .. }
+        | Action::TokenTransfer { .. }
+        | Action::TypedData { .. }) => short(&format!("{other:?}")).into_owned(),
         Action::Unknown { description } => format!("{} on {chain}", short(description)),
     }
 }

@@ -131,7 +131,9 @@ impl Service {
         expect(&request.expected, &key.description)?;
         let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
         let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
-        sign(&key, &Payload { encoding: request.encoding, bytes: &request.payload, chain_id: chain_id.as_ref() })
+        let signer = Some(key.signer.verifying_key());
+        let chain_id = chain_id.as_ref();
+        sign(&key, &Payload { encoding: request.encoding, bytes: &request.payload, chain_id, signer })
     }
 
     /// The key of an encoded record, from the cache or through KMS.
