@@ -22,6 +22,9 @@ impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self([0; 32]);
 
+    /// The largest amount, 2^256 - 1.
+    pub const MAX: Self = Self([0xff; 32]);
+
     /// From 32 big-endian bytes.
     pub const fn from_be_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

@@ -104,6 +104,8 @@ pub enum Encoding {
     Json,
     /// Not a transaction: the bytes of a message that people read and sign (EIP-191, BIP-322), where the chain has such.
     Message,
+    /// Not a transaction: 32 bytes that are already a hash. See [`hazmat`](crate::hazmat).
+    Prehash,
     /// Not a transaction: typed data in JSON (EIP-712), where the chain has it.
     TypedData,
 }
@@ -114,6 +116,7 @@ impl fmt::Display for Encoding {
             Self::Binary => "binary",
             Self::Json => "json",
             Self::Message => "message",
+            Self::Prehash => "prehash",
             Self::TypedData => "typed_data",
         })
     }
@@ -184,6 +187,8 @@ pub enum Action {
         /// How many bytes it has.
         len: usize,
     },
+    /// Signs a hash that nobody decoded, which can be the hash of anything.
+    Prehash,
     /// Runs a program's instruction that is not decoded further.
     ProgramCall {
         /// The program.
@@ -262,3 +267,6 @@ pub struct SignedTransaction {
 
 /// Here and not in the chain, because a policy must know it whatever features are on.
 pub(crate) const SOLANA_SYSTEM_PROGRAM: &str = "11111111111111111111111111111111";
+/// SPL Token and Token-2022: either may carry out a token transfer.
+pub(crate) const SOLANA_TOKEN_PROGRAMS: [&str; 2] =
+    ["TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb"];

@@ -8,7 +8,10 @@
 //!
 //! </div>
 
-use crate::{KeyError, SignError, Signature, SigningKey, VerifyingKey};
+use crate::{
+    Action, Chain, Curve, DecodeError, KeyError, Payload, Sighash, SignError, Signature, SignedTransaction, SigningKey,
+    SigningPayload, Summary, Transaction, VerifyingKey,
+};
 
 /// Signs 32 bytes that are already a hash, with secp256k1 ECDSA: RFC 6979 nonce, low S, verified before it is returned.
 ///
@@ -43,4 +46,61 @@ pub fn verify_prehash(key: &VerifyingKey, prehash: &[u8; 32], signature: &Signat
 /// [`KeyError::InvalidSignature`] if no key fits, the recovery id is absent, or it is of another curve.
 pub fn recover(prehash: &[u8; 32], signature: &Signature) -> Result<VerifyingKey, KeyError> {
     VerifyingKey::recover(prehash, signature)
+}
+
+/// Reads [`Encoding::Prehash`](crate::Encoding::Prehash): 32 bytes that are already a hash, as something that a policy can
+/// judge and a [`ChainSigner`](crate::ChainSigner) sign. Its one action, [`Action::Prehash`], is permitted by rules with
+/// `"blind_signing": true` alone. The payload names the chain, in whose name rules are looked for.
+///
+/// The signature comes out as r‖s‖recovery id, 65 bytes.
+///
+/// # Errors
+/// [`DecodeError`]: it has not 32 bytes, names no chain of `chain`'s namespace, or the chain's curve signs no hashes.
+pub fn decode_prehash(chain: &dyn Chain, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
+    let namespace = chain.namespace();
+    if chain.curve() != Curve::Secp256k1 {
+        let (namespace, encoding) = (namespace.to_owned().into(), payload.encoding);
+        return Err(DecodeError::UnsupportedEncoding { namespace, encoding });
+    }
+    let chain_id = match payload.chain_id {
+        Some(chain_id) if chain_id.namespace() == namespace => chain_id.clone(),
+        Some(other) => {
+            return Err(DecodeError::invalid("chain_id", format!("a chain id starting with {namespace}:"), other));
+        }
+        None => return Err(DecodeError::ChainIdRequired { namespace: namespace.to_owned().into() }),
+    };
+    let len = payload.bytes.len();
+    let prehash: [u8; 32] = payload.bytes.try_into().map_err(|_| DecodeError::invalid("a hash", "32 bytes", len))?;
+    let text = format!("sign the hash {} of something that nobody decoded, on {chain_id}", hex::encode(prehash));
+    let summary = Summary { chain_id, actions: vec![Action::Prehash], fee_ceiling: None, text };
+    Ok(Box::new(Prehash { prehash, summary }))
+}
+
+#[derive(Debug)]
+struct Prehash {
+    prehash: [u8; 32],
+    summary: Summary,
+}
+
+impl Transaction for Prehash {
+    fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.prehash.to_vec()
+    }
+
+    fn signing_payloads(&self, _: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError> {
+        Ok(vec![SigningPayload::hashed(self.to_bytes(), Sighash::new(self.prehash))])
+    }
+
+    fn assemble(&self, _: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
+        let [signature] = signatures else {
+            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
+        };
+        let recovery_id = signature.recovery_id().ok_or(SignError::UnrepresentableRecoveryId)?;
+        let bytes = [&signature.to_bytes()[..], &[recovery_id.to_byte()]].concat();
+        Ok(SignedTransaction { bytes, id: hex::encode(self.prehash) })
+    }
 }

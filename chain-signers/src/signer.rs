@@ -5,8 +5,8 @@ use std::{
 };
 
 use crate::{
-    Chain, ChainId, SignError, SignedTransaction, SigningKey, Transaction, VerifyingKey, chain_id::is_namespace,
-    error::short,
+    Chain, ChainId, DecodeError, Encoding, Payload, SignError, SignedTransaction, SigningKey, Transaction,
+    VerifyingKey, chain_id::is_namespace, error::short, hazmat,
 };
 
 /// A chain and a key: signs decoded transactions of that chain.
@@ -47,6 +47,18 @@ impl ChainSigner {
     /// The key's address on the chain.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Decodes a payload for this key: [`Chain::decode`], told who signs, or [`hazmat::decode_prehash`] for a hash.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the field, what was expected and what was found.
+    pub fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
+        let payload = payload.for_signer(&self.verifying_key);
+        match payload.encoding {
+            Encoding::Prehash => hazmat::decode_prehash(self.chain(), &payload),
+            _ => self.chain.decode(&payload),
+        }
     }
 
     /// Signs; every signature is verified before it is used.

@@ -67,6 +67,7 @@ fn calls_need_permission_of_their_own_and_a_name() {
     assert!(!judge(std::slice::from_ref(&plain), &[call(ALICE)]).allowed);
     let mut calls = plain.clone();
     calls["calls"] = true.into();
+    calls["selectors"] = json!(["*"]);
     assert!(judge(std::slice::from_ref(&calls), &[call(ALICE)]).allowed);
     assert!(judge(std::slice::from_ref(&calls), &[transfer(ALICE)]).allowed);
     assert!(!judge(std::slice::from_ref(&calls), &[call(BOB)]).allowed);
@@ -192,6 +193,7 @@ fn a_reason_names_a_few_actions_and_counts_the_rest() {
 fn unknown_actions_are_never_permitted() {
     let mut rule = allow("any", &["eip155:4"], &[ALICE]);
     rule["calls"] = true.into();
+    rule["selectors"] = json!(["*"]);
     rule["contract_creation"] = true.into();
     let unknown = Action::Unknown { description: "something".to_owned() };
     assert!(!judge(std::slice::from_ref(&rule), std::slice::from_ref(&unknown)).allowed);
@@ -263,6 +265,7 @@ fn refuses_what_it_does_not_understand() {
         ("calls for everybody", {
             let mut rule = allow("r", &["eip155:4"], &["*"]);
             rule["calls"] = true.into();
+            rule["selectors"] = json!(["*"]);
             json!({"version": 1, "rules": [rule]})
         }),
         ("a Solana address with a letter outside base58", {
@@ -348,7 +351,10 @@ fn rule() -> impl Strategy<Value = Value> {
             }
             let chain = if chain == "*" { "eip155:4" } else { chain };
             let mut rule = allow("", &[chain], &destinations);
-            rule["calls"] = (calls && destinations != ["*"]).into();
+            if calls && destinations != ["*"] {
+                rule["calls"] = true.into();
+                rule["selectors"] = json!(["0xa9059cbb"]);
+            }
             rule["contract_creation"] = creation.into();
             rule
         },

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use super::text_set::TextSet;
 use crate::keccak::{self, AddressError};
@@ -63,6 +63,7 @@ impl Destination {
     pub(super) fn parse(text: &str, namespace: Option<&str>) -> Result<Self, &'static str> {
         match namespace {
             _ if text.contains('*') => Err("* alone, or addresses without it"),
+            Some("bip122" | "cosmos") if is_upper_bech32(text) => Err("bech32 addresses in lower case"),
             Some("solana") if !is_solana_address(text) => Err("a base58 address of 32 to 44 characters"),
             _ if !is_plain(text) => Err("an address of 4 to 128 visible ASCII characters"),
             _ => match keccak::parse_address(text) {
@@ -72,6 +73,63 @@ impl Destination {
             },
         }
     }
+}
+
+impl Destination {
+    /// Reads the name of a token: an address where tokens are contracts or mints, else any name, which can be short.
+    pub(super) fn parse_token(text: &str, namespace: &str) -> Result<Self, &'static str> {
+        match namespace {
+            "eip155" | "solana" => Self::parse(text, Some(namespace)),
+            _ if (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic() && c != b'*') => {
+                Ok(Self::Text(text.to_owned()))
+            }
+            _ => Err("a name of 1 to 128 visible ASCII characters without *"),
+        }
+    }
+
+    /// Reads what a field of typed data may be: an address, which is compared by value, or any other text.
+    pub(super) fn parse_value(text: &str) -> Result<Self, &'static str> {
+        match keccak::parse_address(text) {
+            Ok(address) => Ok(Self::Evm(address)),
+            Err(AddressError::Shape) if text.len() <= MAX_TEXT => Ok(Self::Text(text.to_owned())),
+            Err(AddressError::Shape) => Err("a value of at most 128 bytes"),
+            Err(error) => Err(error.expected()),
+        }
+    }
+
+    /// Whether it is the address that a chain wrote as `text`.
+    pub(super) fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Evm(address) => keccak::address_bytes(text).is_some_and(|other| other == *address),
+            Self::Text(own) => own == text,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Destination {
+    pub(super) fn memory(&self, allocation: usize) -> usize {
+        match self {
+            Self::Evm(_) => 0,
+            Self::Text(text) => text.capacity() + allocation,
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Evm(address) => f.write_str(&keccak::to_checksum(address)),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Bech32 may be written in upper case too (BIP-173), but no chain here does, so such an address would silently match
+/// nothing. Base58 has letters of both cases, and names of message types begin with a slash.
+fn is_upper_bech32(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
 }
 
 fn is_solana_address(text: &str) -> bool {

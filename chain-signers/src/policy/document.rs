@@ -1,51 +1,23 @@
 //! Reading the document: bounded, exact, and with an error that names the place.
 
+mod permissions;
+mod place;
+
 use std::collections::{BTreeSet, HashSet};
 
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
     PolicyError,
     destination::{Destination, Destinations, Listed},
+    rule::{Chains, Effect, Permissions, Rule},
     text_set::TextSet,
 };
 use crate::{
     ChainId,
-    error::excerpt,
-    strict_json::{List, Object, ObjectError},
+    strict_json::{List, Object},
 };
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) name: Box<str>,
-    pub(super) chains: Chains,
-    pub(super) destinations: Destinations,
-    pub(super) effect: Effect,
-}
-
-impl Rule {
-    /// The namespace of its chains, unless it is for all.
-    pub(super) fn namespace(&self) -> Option<&str> {
-        match &self.chains {
-            Chains::All => None,
-            Chains::Listed(chains) => chains.first()?.split_once(':').map(|(namespace, _)| namespace),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
-    Allow { calls: bool, contract_creation: bool },
-    Deny,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Chains {
-    All,
-    /// At least one, all of one namespace.
-    Listed(TextSet),
-}
+use place::Place;
 
 pub(super) fn read(json: &[u8]) -> Result<Box<[Rule]>, PolicyError> {
     let place = Place("policy".to_owned());
@@ -62,7 +34,7 @@ pub(super) fn read(json: &[u8]) -> Result<Box<[Rule]>, PolicyError> {
         Some(raw) => serde_json::from_str(raw).map_err(|_| place.invalid("rules", "a list of rules", raw))?,
     };
     place.bound("rules", rules.len, MAX_RULES)?;
-    let mut room = MAX_DESTINATIONS_IN_ALL;
+    let mut room = MAX_ADDRESSES_IN_ALL;
     let rules = rules.items.iter().enumerate();
     let rules: Box<[Rule]> = rules.map(|(i, raw)| read_rule(i, raw.get(), &mut room)).collect::<Result<_, _>>()?;
     let mut names = HashSet::new();
@@ -74,51 +46,51 @@ pub(super) fn read(json: &[u8]) -> Result<Box<[Rule]>, PolicyError> {
 
 fn read_rule(index: usize, raw: &str, room: &mut usize) -> Result<Rule, PolicyError> {
     let place = Place(format!("rule {}", index + 1));
-    let object = place.object(raw, &["name", "effect", "chains", "destinations", "calls", "contract_creation"])?;
+    let object = place.object(raw, &KEYS)?;
     let name: String = place.required(&object, "name", "a text")?;
     if !is_name(&name) {
         return Err(place.invalid("name", "1 to 64 letters, digits, spaces or any of _ . -", &name));
     }
     let place = Place(format!("rule {} ({name})", index + 1));
-    let effect = read_effect(&place, &object)?;
-    let (chains, namespace) = read_chains(&place, &object, effect)?;
+    let allows = reads_allow(&place, &object)?;
+    let (chains, namespace) = read_chains(&place, &object, allows)?;
     let destinations = read_destinations(&place, &object, namespace.as_deref(), room)?;
-    let creates = matches!(effect, Effect::Allow { contract_creation: true, .. });
-    if !creates && matches!(&destinations, Destinations::Listed(listed) if listed.is_empty()) {
+    let effect = if allows {
+        let namespace = namespace.as_deref().unwrap_or_default();
+        Effect::Allow(Box::new(permissions::read(&place, &object, namespace, &destinations, room)?))
+    } else {
+        Effect::Deny
+    };
+    let rule = Rule { name: name.into(), chains, destinations, effect };
+    let needs_none = rule.permissions().is_some_and(Permissions::needs_no_destination);
+    if !needs_none && matches!(&rule.destinations, Destinations::Listed(listed) if listed.is_empty()) {
         return Err(place.invalid("destinations", "at least one, or the rule matches nothing", "[]"));
     }
-    if destinations == Destinations::All && matches!(effect, Effect::Allow { calls: true, .. }) {
-        return Err(place.invalid("calls", "destinations by name, since * permits no call", "true"));
-    }
-    Ok(Rule { name: name.into(), chains, destinations, effect })
+    Ok(rule)
 }
 
-fn read_effect(place: &Place, object: &Object<'_>) -> Result<Effect, PolicyError> {
+/// Whether the rule allows. What a deny rule could say beside its destinations could only be misread as an exception.
+fn reads_allow(place: &Place, object: &Object<'_>) -> Result<bool, PolicyError> {
     let effect: String = place.required(object, "effect", "allow or deny")?;
-    let calls: Option<bool> = place.optional(object, "calls", "true or false")?;
-    let contract_creation: Option<bool> = place.optional(object, "contract_creation", "true or false")?;
     match effect.as_str() {
-        "allow" => {
-            Ok(Effect::Allow { calls: calls.unwrap_or(false), contract_creation: contract_creation.unwrap_or(false) })
-        }
-        // A deny rule always covers calls and creation; a flag there could only be misread as an exception.
-        "deny" if calls.is_some() => Err(place.malformed("calls has no meaning in a deny rule")),
-        "deny" if contract_creation.is_some() => {
-            Err(place.malformed("contract_creation has no meaning in a deny rule"))
-        }
-        "deny" => Ok(Effect::Deny),
+        "allow" => Ok(true),
+        "deny" => match PERMISSION_KEYS.iter().find(|key| object.get(key).is_some()) {
+            Some(key) => Err(place.malformed(&format!("{key} has no meaning in a deny rule"))),
+            None => Ok(false),
+        },
         other => Err(place.invalid("effect", "allow or deny", other)),
     }
 }
 
-fn read_chains(place: &Place, object: &Object<'_>, effect: Effect) -> Result<(Chains, Option<String>), PolicyError> {
+fn read_chains(place: &Place, object: &Object<'_>, allows: bool) -> Result<(Chains, Option<String>), PolicyError> {
     let texts: List<String, MAX_CHAINS> = place.required(object, "chains", "a list of CAIP-2 chain ids")?;
     place.bound("chains", texts.len, MAX_CHAINS)?;
     let texts = texts.items;
     if texts == ["*"] {
-        return match effect {
-            Effect::Deny => Ok((Chains::All, None)),
-            Effect::Allow { .. } => Err(place.invalid("chains", "chains by name in an allow rule", "*")),
+        return if allows {
+            Err(place.invalid("chains", "chains by name in an allow rule", "*"))
+        } else {
+            Ok((Chains::All, None))
         };
     }
     let parse = |text: &String| text.parse().map_err(|error| place.invalid("chains", format!("{error}"), text));
@@ -149,73 +121,33 @@ fn read_destinations(
     if texts.items == ["*"] {
         return Ok(Destinations::All);
     }
-    *room = room.checked_sub(texts.len).ok_or_else(|| {
-        let (what, len) = ("destinations in all rules so far", MAX_DESTINATIONS_IN_ALL - *room + texts.len);
-        PolicyError::TooLong { place: place.0.clone(), what, len, max: MAX_DESTINATIONS_IN_ALL }
-    })?;
-    let mut destinations = BTreeSet::new();
-    for text in &texts.items {
-        let destination =
-            Destination::parse(text, namespace).map_err(|expected| place.invalid("destinations", expected, text))?;
-        if !destinations.insert(destination) {
-            return Err(place.invalid("destinations", "every address once", text));
-        }
-    }
-    Listed::new(&destinations).map(Destinations::Listed).ok_or_else(|| place.malformed(TOO_MUCH_TEXT))
+    take_room(place, texts.len, room)?;
+    read_addresses(place, "destinations", &texts.items, namespace).map(Destinations::Listed)
 }
 
-/// Where in the document something is wrong.
-struct Place(String);
+/// Addresses count against one bound, whatever they are for.
+fn take_room(place: &Place, len: usize, room: &mut usize) -> Result<(), PolicyError> {
+    *room = room.checked_sub(len).ok_or_else(|| {
+        let (what, len) = ("addresses in all rules so far", MAX_ADDRESSES_IN_ALL - *room + len);
+        PolicyError::TooLong { place: place.0.clone(), what, len, max: MAX_ADDRESSES_IN_ALL }
+    })?;
+    Ok(())
+}
 
-impl Place {
-    fn object<'a>(&self, text: &'a str, known: &[&str]) -> Result<Object<'a>, PolicyError> {
-        Object::parse(text, known).map_err(|error| match error {
-            ObjectError::Duplicate(key) => self.malformed(&format!("key {key} occurs twice")),
-            ObjectError::Malformed(reason) => self.malformed(&reason),
-            ObjectError::Unknown(key) => self.malformed(&format!("unknown key {key}")),
-        })
+fn read_addresses(
+    place: &Place,
+    field: &'static str,
+    texts: &[String],
+    namespace: Option<&str>,
+) -> Result<Listed, PolicyError> {
+    let mut addresses = BTreeSet::new();
+    for text in texts {
+        let address = Destination::parse(text, namespace).map_err(|expected| place.invalid(field, expected, text))?;
+        if !addresses.insert(address) {
+            return Err(place.invalid(field, "every address once", text));
+        }
     }
-
-    fn required<T: DeserializeOwned>(
-        &self,
-        object: &Object<'_>,
-        field: &'static str,
-        expected: &'static str,
-    ) -> Result<T, PolicyError> {
-        self.optional(object, field, expected)?.ok_or_else(|| self.missing(field))
-    }
-
-    /// `null` is not absence: only what the field's type accepts is accepted.
-    fn optional<T: DeserializeOwned>(
-        &self,
-        object: &Object<'_>,
-        field: &'static str,
-        expected: &'static str,
-    ) -> Result<Option<T>, PolicyError> {
-        let parse = |raw| serde_json::from_str(raw).map_err(|_| self.invalid(field, expected, raw));
-        object.get(field).map(parse).transpose()
-    }
-
-    fn bound(&self, what: &'static str, len: usize, max: usize) -> Result<(), PolicyError> {
-        if len <= max { Ok(()) } else { Err(PolicyError::TooLong { place: self.0.clone(), what, len, max }) }
-    }
-
-    fn invalid(
-        &self,
-        field: &'static str,
-        expected: impl Into<std::borrow::Cow<'static, str>>,
-        actual: &str,
-    ) -> PolicyError {
-        PolicyError::Invalid { place: self.0.clone(), field, expected: expected.into(), actual: excerpt(actual) }
-    }
-
-    fn malformed(&self, reason: &str) -> PolicyError {
-        PolicyError::Malformed { place: self.0.clone(), reason: excerpt(reason) }
-    }
-
-    fn missing(&self, field: &'static str) -> PolicyError {
-        PolicyError::Missing { place: self.0.clone(), field }
-    }
+    Listed::new(&addresses).ok_or_else(|| place.malformed(TOO_MUCH_TEXT))
 }
 
 fn is_name(text: &str) -> bool {
@@ -223,12 +155,47 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'_' | b'.' | b'-'))
 }
 
+/// What an allow rule may say beside what every rule says.
+const PERMISSION_KEYS: [&str; 13] = [
+    "blind_signing",
+    "calls",
+    "contract_creation",
+    "delegates",
+    "exceptions",
+    "limits",
+    "max_amount",
+    "max_fee",
+    "messages",
+    "selectors",
+    "staking",
+    "tokens",
+    "typed_data",
+];
+const KEYS: [&str; 17] = [
+    "name",
+    "effect",
+    "chains",
+    "destinations",
+    "blind_signing",
+    "calls",
+    "contract_creation",
+    "delegates",
+    "exceptions",
+    "limits",
+    "max_amount",
+    "max_fee",
+    "messages",
+    "selectors",
+    "staking",
+    "tokens",
+    "typed_data",
+];
 /// Half of what a sealed record may hold.
 const MAX_POLICY_LEN: usize = 32 * 1024;
 const MAX_RULES: usize = 128;
 const MAX_CHAINS: usize = 32;
 const MAX_DESTINATIONS: usize = 512;
-const MAX_DESTINATIONS_IN_ALL: usize = 1024;
+const MAX_ADDRESSES_IN_ALL: usize = 1024;
 /// Cannot be, given [`MAX_POLICY_LEN`].
 const TOO_MUCH_TEXT: &str = "more than 64 KiB of text in a list";
 const MAX_NAME_LEN: usize = 64;
@@ -252,7 +219,23 @@ mod tests {
         let many_addresses = vec![rule("a", "allow", "eip155:1", &addresses.join("\",\""))];
         let chains: Vec<_> = (1..=32).map(|i| format!("abc:{i}")).collect();
         let many_chains = names().map(|name| rule(&name, "allow", &chains.join("\",\""), "*")).take(60).collect();
-        for rules in [vec![], everyone, one_each, many_short, many_addresses, many_chains] {
+        let bare = names().map(|name| rule(&name, "allow", "abc:1", "*")).collect();
+        let with = |key: &str, items: Vec<&str>| {
+            let rule = rule("a", "allow", "abc:1", "*");
+            vec![format!("{},\"{key}\":[{}]}}", rule.strip_suffix('}').expect("an object"), items.join(","))]
+        };
+        let tokens: Vec<_> = (0..64).map(|i| format!(r#"{{"token":"{i}"}}"#)).collect();
+        let tokens = with("tokens", tokens.iter().map(String::as_str).collect());
+        let limits: Vec<_> = (1..9).map(|i| format!(r#"{{"seconds":{i},"amount":"1"}}"#)).collect();
+        let limits = with("limits", limits.iter().map(String::as_str).collect());
+        let hash = "0".repeat(64);
+        let field = r#"{"path":"a","max":"1"}"#;
+        let fields = vec![field; 16].join(",");
+        let typed = format!(r#"{{"verifying_contract":null,"type_hash":"0x{hash}","fields":[{fields}]}}"#);
+        let typed = with("typed_data", vec![&typed; 32]);
+        let names = with("messages", vec!["\"a\"", "\"b\""]);
+        let richer = [bare, tokens, limits, typed, names];
+        for rules in [vec![], everyone, one_each, many_short, many_addresses, many_chains].into_iter().chain(richer) {
             let rules: Vec<String> = rules;
             let json = format!("{{\"version\":1,\"rules\":[{}]}}", rules.join(","));
             let read = read(json.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
@@ -276,7 +259,8 @@ mod tests {
                 Destinations::All => 0,
                 Destinations::Listed(listed) => listed.heap_len() + 3 * ALLOCATION,
             };
-            rule.name.len() + ALLOCATION + chains + destinations
+            let permissions = rule.permissions().map_or(0, |it| it.memory(ALLOCATION) + ALLOCATION);
+            rule.name.len() + ALLOCATION + chains + destinations + permissions
         };
         size_of_val(rules) + ALLOCATION + rules.iter().map(heap).sum::<usize>()
     }

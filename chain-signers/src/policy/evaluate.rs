@@ -1,125 +1,226 @@
+//! The evaluation of one summary: which rules match, and what keeps the others from it.
+
 use super::{
+    decision::Decision,
     destination::Destinations,
-    document::{Chains, Effect, Rule},
+    meter::Count,
+    objection::Objection,
+    rule::{Chains, Effect, FieldBound, Permissions, Rule, TypedData},
 };
-use crate::{Action, Summary, error::short};
+use crate::{Action, Amount, ChainId, Summary, chain::SOLANA_TOKEN_PROGRAMS};
 
-/// What a policy says about a transaction, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Whether it may be signed.
-    pub allowed: bool,
-    /// The rule that decided: the allow rule that matched everything, or the deny rule that matched something. `None` if
-    /// it was denied because no rule permits it.
-    pub rule: Option<String>,
-    /// Why, in words, with what was seen: less than 700 bytes, whatever the transaction does.
-    pub reason: String,
-}
-
-pub(super) fn evaluate(rules: &[Rule], summary: &Summary) -> Decision {
+/// `count` tells whether a rule's limits over time leave room, and counts if they do.
+pub(super) fn evaluate(rules: &[Rule], summary: &Summary, count: &mut dyn Count) -> Decision {
     if summary.actions.is_empty() {
-        return denied(None, "the transaction does nothing that a rule could permit".to_owned());
+        return Decision::nothing_done();
     }
     for rule in rules.iter().filter(|rule| rule.effect == Effect::Deny) {
         if let Some(action) = summary.actions.iter().find(|action| denies(rule, summary, action)) {
-            return denied(Some(rule), format!("rule {} denies {}", rule.name, seen(summary, action)));
+            return Decision::denied_by(rule, summary, action);
         }
     }
-    match rules.iter().find(|rule| summary.actions.iter().all(|action| allows(rule, summary, action))) {
-        Some(rule) => Decision {
-            allowed: true,
-            rule: Some(rule.name.to_string()),
-            reason: format!("rule {} allows {}", rule.name, everything_seen(summary)),
-        },
-        None => denied(None, format!("no rule allows {}", everything_seen(summary))),
+    let mut nearest = None;
+    for rule in rules {
+        let Some(permissions) = rule.permissions() else { continue };
+        if !covers_chain(rule, &summary.chain_id) || !summary.actions.iter().all(|it| covers(rule, permissions, it)) {
+            continue;
+        }
+        match check_bounds(permissions, summary).and_then(|()| count.admit(rule, permissions, summary)) {
+            Ok(()) => return Decision::allowed_by(rule, summary),
+            Err(objection) => nearest = nearest.or(Some((rule, objection))),
+        }
+    }
+    Decision::permitted_by_none(summary, nearest)
+}
+
+/// Whether an allow rule is about such an action, its bounds aside.
+fn covers(rule: &Rule, permissions: &Permissions, action: &Action) -> bool {
+    let reaches = |to: &str| rule.destinations == Destinations::All || rule.names(to);
+    let may_call = |contract: &str, selector: Option<&str>| {
+        permissions.calls && rule.names(contract) && permissions.selectors.contain(selector)
+    };
+    let is_token = |token: &Option<String>| token.as_deref().is_none_or(|token| permissions.token(token).is_some());
+    match action {
+        Action::ContractCall { to, selector, .. } => may_call(to, selector.as_deref()),
+        Action::ContractCreation { .. } => permissions.contract_creation,
+        Action::Delegation { delegate, on_every_chain, .. } => {
+            permissions.delegates.contains(delegate)
+                && (!on_every_chain || permissions.exceptions.contains(DELEGATION_ON_EVERY_CHAIN))
+        }
+        Action::Exception { name } => permissions.exceptions.contains(name),
+        Action::Message { framing, .. } => permissions.messages.contains(framing),
+        Action::Prehash => permissions.blind_signing,
+        Action::ProgramCall { program, .. } => permissions.calls && rule.names(program),
+        Action::Stake { validator, token, .. } => permissions.staking && rule.names(validator) && is_token(token),
+        Action::TokenApproval { token, spender, selector, .. } => {
+            permissions.token(token).is_some_and(|entry| entry.approvals && rule.names(spender))
+                || selector.as_deref().is_some_and(|selector| may_call(token, Some(selector)))
+        }
+        Action::TokenTransfer { token, to, selector, .. } => {
+            permissions.token(token).is_some_and(|_| reaches(to))
+                || selector.as_deref().is_some_and(|selector| may_call(token, Some(selector)))
+        }
+        Action::Transfer { to, .. } => reaches(to),
+        Action::TypedData { .. } => permissions.typed_data.iter().any(|entry| is_about(entry, action)),
+        Action::Unknown { .. } => false,
     }
 }
 
-fn allows(rule: &Rule, summary: &Summary, action: &Action) -> bool {
-    let Effect::Allow { calls, contract_creation } = rule.effect else { return false };
-    covers_chain(rule, summary)
-        && match action {
-            Action::Transfer { to, .. } => rule.destinations == Destinations::All || names(rule, to),
-            Action::ContractCall { to, .. } => calls && names(rule, to),
-            Action::ProgramCall { program, .. } => calls && names(rule, program),
-            Action::ContractCreation { .. } => contract_creation,
+fn is_about(entry: &TypedData, action: &Action) -> bool {
+    let Action::TypedData { verifying_contract, type_hash, .. } = action else { return false };
+    *type_hash == *entry.type_hash
+        && match (&entry.verifying_contract, verifying_contract) {
+            (Some(expected), Some(actual)) => expected.is(actual),
+            (None, None) => true,
             _ => false,
         }
 }
 
-fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
-    covers_chain(rule, summary)
-        && (rule.destinations == Destinations::All
-            || match action {
-                Action::Transfer { to, .. } => {
-                    names(rule, to) || summary.transfer_program().is_some_and(|program| names(rule, program))
-                }
-                Action::ContractCall { to, .. } => names(rule, to),
-                Action::ProgramCall { program, accounts, .. } => {
-                    names(rule, program) || accounts.iter().any(|account| names(rule, account))
-                }
-                _ => false,
-            })
-}
-
-fn covers_chain(rule: &Rule, summary: &Summary) -> bool {
-    match &rule.chains {
-        Chains::All => true,
-        Chains::Listed(chains) => chains.contains(summary.chain_id.as_str()),
+fn check_bounds(permissions: &Permissions, summary: &Summary) -> Result<(), Objection> {
+    if let Some(max) = permissions.max_fee {
+        at_most("the fee", summary.fee_ceiling, max)?;
     }
-}
-
-/// Whether the rule lists `address`; `*` lists nobody.
-fn names(rule: &Rule, address: &str) -> bool {
-    match &rule.destinations {
-        Destinations::All => false,
-        Destinations::Listed(listed) => listed.contains(address),
+    if let Some(max) = permissions.max_amount {
+        at_most("the amount", coins(&summary.actions), max)?;
     }
-}
-
-fn denied(rule: Option<&Rule>, reason: String) -> Decision {
-    Decision { allowed: false, rule: rule.map(|rule| rule.name.to_string()), reason }
-}
-
-fn seen(summary: &Summary, action: &Action) -> String {
-    let chain = &summary.chain_id;
-    match action {
-        Action::Transfer { to, amount } => format!("a transfer of {amount} to {} on {chain}", short(to)),
-        Action::ContractCall { to, selector: Some(selector), .. } => {
-            format!("a call of {} at contract {} on {chain}", short(selector), short(to))
+    for entry in &permissions.tokens {
+        if let Some(max) = entry.max_amount {
+            let total = tokens(&summary.actions, |token| entry.token.is(token));
+            at_most(&format!("the amount of token {}", entry.token), total, max)?;
         }
-        Action::ContractCall { to, selector: None, .. } => format!("a call of contract {} on {chain}", short(to)),
-        Action::ContractCreation { .. } => format!("a contract creation on {chain}"),
-        Action::ProgramCall { program, .. } => format!("a call of program {} on {chain}", short(program)),
-        other @ (Action::Delegation { .. }
+    }
+    summary.actions.iter().try_for_each(|action| check_typed_data(permissions, action))
+}
+
+fn at_most(what: &str, actual: Option<Amount>, max: Amount) -> Result<(), Objection> {
+    match actual {
+        Some(actual) if actual <= max => Ok(()),
+        _ => Err(Objection::Exceeds { what: what.to_owned(), actual, max }),
+    }
+}
+
+/// One of the entries about such data must be content with every field; else the first one's objection counts.
+fn check_typed_data(permissions: &Permissions, action: &Action) -> Result<(), Objection> {
+    let Action::TypedData { fields, .. } = action else { return Ok(()) };
+    let mut first = Ok(());
+    for entry in permissions.typed_data.iter().filter(|entry| is_about(entry, action)) {
+        match check_fields(entry, fields) {
+            Ok(()) => return Ok(()),
+            objection => first = first.and(objection),
+        }
+    }
+    first
+}
+
+fn check_fields(entry: &TypedData, fields: &[(String, String)]) -> Result<(), Objection> {
+    for expected in &entry.fields {
+        let mut found = false;
+        for (path, value) in fields.iter().filter(|(path, _)| has_path(path, &expected.path)) {
+            found = true;
+            let is_content = match &expected.bound {
+                FieldBound::Among(listed) => listed.contains(value),
+                FieldBound::Max(max) => value.parse::<Amount>().is_ok_and(|value| value <= *max),
+            };
+            if !is_content {
+                return Err(Objection::Field { path: path.clone(), actual: Some(value.clone()) });
+            }
+        }
+        if !found {
+            return Err(Objection::Field { path: expected.path.to_string(), actual: None });
+        }
+    }
+    Ok(())
+}
+
+/// Whether `path`, with an index in each pair of brackets, is one of those that `pattern` stands for, which has none.
+fn has_path(path: &str, pattern: &str) -> bool {
+    let mut parts = path.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest));
+    let mut expected = pattern.split("[]");
+    loop {
+        match (parts.next(), expected.next()) {
+            (None, None) => return true,
+            (Some(part), Some(expected)) if part == expected => {}
+            _ => return false,
+        }
+    }
+}
+
+fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
+    let on_every_chain = matches!(action, Action::Delegation { on_every_chain: true, .. });
+    let chain = &summary.chain_id;
+    let is_there = covers_chain(rule, chain) || (on_every_chain && covers_family(rule, chain));
+    is_there && (rule.destinations == Destinations::All || touches(rule, summary, action))
+}
+
+/// Whether an action has to do with an address that the rule names.
+fn touches(rule: &Rule, summary: &Summary, action: &Action) -> bool {
+    let names = |address: &String| rule.names(address);
+    match action {
+        Action::ContractCall { to, .. } => names(to),
+        Action::Delegation { delegate, authority, .. } => names(delegate) || authority.iter().any(names),
+        Action::ProgramCall { program, accounts, .. } => names(program) || accounts.iter().any(names),
+        Action::Stake { validator, token, .. } => names(validator) || token.iter().any(names),
+        Action::TokenApproval { token, spender, .. } => {
+            names(token) || names(spender) || names_a_token_program(rule, summary)
+        }
+        Action::TokenTransfer { token, to, .. } => {
+            // A receiver on another chain is written after the channel that leads there.
+            names(token)
+                || to.split('/').any(|part| rule.names(part))
+                || names(to)
+                || names_a_token_program(rule, summary)
+        }
+        Action::Transfer { to, .. } => names(to) || summary.transfer_program().is_some_and(|it| rule.names(it)),
+        Action::TypedData { verifying_contract, fields, .. } => {
+            verifying_contract.iter().any(names) || fields.iter().any(|(_, value)| names(value))
+        }
+        Action::ContractCreation { .. }
         | Action::Exception { .. }
         | Action::Message { .. }
-        | Action::Stake { .. }
-        | Action::TokenApproval { .. }
-        | Action::TokenTransfer { .. }
-        | Action::TypedData { .. }) => short(&format!("{other:?}")).into_owned(),
-        Action::Unknown { description } => format!("{} on {chain}", short(description)),
+        | Action::Prehash
+        | Action::Unknown { .. } => false,
     }
 }
 
-/// The first few actions, and how many more there are.
-fn everything_seen(summary: &Summary) -> String {
-    let mut actions = summary.actions.iter().map(|action| seen(summary, action));
-    let mut text = actions.next().unwrap_or_default();
-    let mut shown = 1;
-    for action in actions.take(MAX_SHOWN - 1) {
-        if text.len() + action.len() > MAX_SEEN_LEN {
-            break;
+fn names_a_token_program(rule: &Rule, summary: &Summary) -> bool {
+    summary.chain_id.namespace() == "solana" && SOLANA_TOKEN_PROGRAMS.iter().any(|program| rule.names(program))
+}
+
+fn covers_chain(rule: &Rule, chain: &ChainId) -> bool {
+    match &rule.chains {
+        Chains::All => true,
+        Chains::Listed(chains) => chains.contains(chain.as_str()),
+    }
+}
+
+fn covers_family(rule: &Rule, chain: &ChainId) -> bool {
+    rule.namespace().is_none_or(|namespace| namespace == chain.namespace())
+}
+
+/// How much of the chain's own coin leaves, fees aside; `None` beyond 2^256 - 1.
+pub(super) fn coins(actions: &[Action]) -> Option<Amount> {
+    actions.iter().try_fold(Amount::ZERO, |sum, action| match action {
+        Action::ContractCall { amount, .. }
+        | Action::ContractCreation { amount, .. }
+        | Action::Stake { token: None, amount, .. }
+        | Action::Transfer { amount, .. } => sum.checked_add(*amount),
+        _ => Some(sum),
+    })
+}
+
+/// How many of the tokens leave, or are approved to; `None` beyond 2^256 - 1.
+pub(super) fn tokens(actions: &[Action], is_it: impl Fn(&str) -> bool) -> Option<Amount> {
+    actions.iter().try_fold(Amount::ZERO, |sum, action| match action {
+        Action::Stake { token: Some(token), amount, .. }
+        | Action::TokenApproval { token, amount, .. }
+        | Action::TokenTransfer { token, amount, .. }
+            if is_it(token) =>
+        {
+            sum.checked_add(*amount)
         }
-        text = format!("{text}, {action}");
-        shown += 1;
-    }
-    match summary.actions.len().saturating_sub(shown) {
-        0 => text,
-        more => format!("{text} and {more} more"),
-    }
+        _ => Some(sum),
+    })
 }
 
-const MAX_SHOWN: usize = 4;
-/// In bytes; one action alone has at most about 400.
-const MAX_SEEN_LEN: usize = 500;
+/// Name of the exception that a delegation with chain id 0 is.
+const DELEGATION_ON_EVERY_CHAIN: &str = "delegation_on_every_chain";

@@ -16,50 +16,90 @@
 //! }
 //! ```
 //!
+//! A [JSON Schema](JSON_SCHEMA) says the same to editors.
+//!
 //! # How it is evaluated
 //! Nothing is permitted by default. A transaction is permitted if **no deny rule** matches any of its actions and there
-//! is **one allow rule** that matches all of them. The order of rules decides only which of several equal ones is named.
-//! Evaluation looks at nothing but the policy and the [`Summary`]: no clock, no state.
+//! is **one allow rule** that covers all of them and whose bounds all hold. The order of rules decides only which of
+//! several equal ones is named. [`Policy::evaluate`] looks at nothing but the policy and the [`Summary`]: no clock, no
+//! state. [`Policy::evaluate_metered`] also knows what the caller did lately.
 //!
-//! # What an allow rule matches
-//! The transaction's chain is in `chains`, and each action is
-//! * a plain transfer to one of `destinations`;
-//! * a contract call or program call, if the rule says `"calls": true` *and* names the contract or program. A destination
-//!   alone permits transfers only, because calldata is not decoded further: a token contract named as a destination
-//!   would otherwise mean every transfer and approval of that token;
-//! * a contract creation, if the rule says `"contract_creation": true`; such a rule may have no destinations.
+//! # What an allow rule covers
+//! The transaction's chain is in `chains` (no `*` there), and each action is one of these:
 //!
-//! `"destinations": ["*"]` stands for every receiver of a plain transfer. It permits no call. An allow rule has no `*`
-//! among its chains. An [`Action::Unknown`](crate::Action::Unknown) is matched by no allow rule.
+//! | action | the rule says |
+//! |---|---|
+//! | a plain transfer | its receiver in `destinations`, or `["*"]` there |
+//! | a contract call | `"calls": true`, the contract in `destinations`, the function's selector in `selectors` |
+//! | a program call, an undecoded message type | `"calls": true`, its name in `destinations` |
+//! | a contract creation | `"contract_creation": true` |
+//! | a token transfer | the token in `tokens`, its receiver in `destinations` or `["*"]`; or as a contract call |
+//! | a token approval | the token in `tokens` with `"approvals": true`, the spender in `destinations`; or as a contract call |
+//! | a stake | `"staking": true`, the validator in `destinations`, and the coin in `tokens` where the chain has several |
+//! | a message | its framing in `messages`, such as `eip191` or `bip322` |
+//! | typed data (EIP-712) | an entry in `typed_data` with its contract, type and fields |
+//! | a delegation (EIP-7702) | the delegate in `delegates`; with chain id 0 also the exception `delegation_on_every_chain` |
+//! | an exception | its name in `exceptions` |
+//! | a hash that nobody decoded | `"blind_signing": true`: **this voids every other rule**, since it can be the hash of anything |
+//!
+//! `"destinations": ["*"]` stands for every receiver of coins and tokens. It permits no call, no approval and no stake.
+//! A destination alone permits transfers only: a token contract named as a destination is not permitted to be called.
+//! `selectors` lists `0x` and eight hex digits in lower case, `0x` for calls without a selector, or is `["*"]`; on `eip155`
+//! and `tron`, `calls` needs it. An [`Action::Unknown`](crate::Action::Unknown) is covered by no rule.
+//!
+//! # The bounds of an allow rule
+//! All amounts are decimal digits in quotes, in the smallest unit.
+//! * `max_amount`: how much of the chain's coin the whole transaction moves, without its fee.
+//! * `max_fee`: the highest fee that it can cost; if that cannot be told, the rule does not permit it.
+//! * `tokens`: `[{"token": …, "max_amount": …, "approvals": …}]`: how much of a token the whole transaction moves, stakes or
+//!   approves. A rule that names a token here cannot permit calls of it, which would go around the bound.
+//! * `typed_data`: `[{"verifying_contract": … or null, "type_hash": "0x…", "fields": […]}]`, where the hash is Keccak-256 of
+//!   EIP-712's `encodeType`, and each field has a `path` (`details.amount`; `[]` for every item of a list) and either `max`
+//!   or `among`, a list of values. A field that the data does not have is not permitted. What moves tokens by its type
+//!   (`Permit` and its kin) is a token approval or transfer besides, and must be permitted as such.
+//! * `limits`: `[{"seconds": …, "signatures": …}, {"seconds": …, "amount": …}, {"seconds": …, "amount": …, "token": …}]`: how
+//!   much a caller may do in a time. They hold for a caller, a key and the life of a [`Meter`], which forgets when the
+//!   process ends: restarts and fleets multiply them. A rule with limits permits nothing where nobody counts.
 //!
 //! # What a deny rule matches
 //! Any action on one of `chains` (`["*"]`: on every chain) that touches one of `destinations`: as a receiver, a contract,
-//! a program, or an account handed to a program. A plain transfer on Solana is also a use of the System program, so a deny
-//! rule that names that program stops transfers too. `["*"]` matches every action there is. It does not see addresses
-//! inside calldata.
+//! a program, an account handed to a program, a token, a spender, a validator, a delegate or who delegates, or as a value in
+//! typed data. A plain transfer on Solana is also a use of the System program, and a token transfer one of the token
+//! programs, so a deny rule that names these stops such transfers too. A delegation for every chain is one on each. `["*"]`
+//! matches every action there is. A deny rule does not see addresses inside calldata that is not decoded.
 //!
 //! # How addresses are compared
 //! All chains of a rule share a namespace. What is written like an Ethereum address, `0x` and 40 hex digits, is compared by
 //! value whatever its case, and in a policy a mixed-case one must carry the right EIP-55 checksum. Everything else is
 //! compared as exact text. A rule for `eip155` takes nothing but Ethereum addresses, one for `solana` nothing but what
-//! looks like base58 addresses, every other one 4 to 128 visible ASCII characters without `*`.
+//! looks like base58 addresses, one for `bip122` or `cosmos` no bech32 in upper case, every other one 4 to 128 visible ASCII
+//! characters without `*`.
 //!
 //! # What it must not be
-//! Beyond 128 rules, 32 chains or 512 destinations in a rule, or 1024 destinations in all, a policy is refused, and so is
+//! Beyond 128 rules, 32 chains or 512 destinations in a rule, or 1024 addresses in all, a policy is refused, and so is
 //! one with a chain or an address twice in a list. Once read, it takes at most about eight times its JSON's memory.
+//! [`Policy::lint`] names what is understood but seldom meant.
 
+mod decision;
 mod destination;
 mod document;
 mod error;
 mod evaluate;
+mod lint;
+mod meter;
+mod objection;
+mod rule;
 mod text_set;
 
 use std::collections::BTreeSet;
 
+pub use decision::Decision;
 pub use error::PolicyError;
-pub use evaluate::Decision;
+pub use lint::{Lint, Warning};
+pub use meter::{Meter, Usage};
 
-use document::Rule;
+use meter::Unmetered;
+use rule::Rule;
 
 use crate::Summary;
 
@@ -87,9 +127,28 @@ impl Policy {
         document::read(json).map(|rules| Self { rules })
     }
 
-    /// Judges a transaction by what it does.
+    /// Judges a transaction by what it does. Rules with `limits` permit nothing here, since nobody counts.
     pub fn evaluate(&self, summary: &Summary) -> Decision {
-        evaluate::evaluate(&self.rules, summary)
+        evaluate::evaluate(&self.rules, summary, &mut Unmetered)
+    }
+
+    /// Judges a transaction by what it does and by what the caller did lately. What is permitted is counted.
+    pub fn evaluate_metered(&self, summary: &Summary, mut usage: Usage<'_>) -> Decision {
+        evaluate::evaluate(&self.rules, summary, &mut usage)
+    }
+
+    /// What it permits that is seldom meant.
+    ///
+    /// ```
+    /// use chain_signers::policy::{Lint, Policy};
+    ///
+    /// let policy = Policy::from_json(br#"{"version": 1, "rules": [{"name": "anything", "effect": "allow",
+    ///     "chains": ["eip155:1"], "destinations": [], "blind_signing": true, "max_fee": "0"}]}"#)?;
+    /// assert_eq!(policy.lint()[0].lint, Lint::BlindSigning);
+    /// # Ok::<_, chain_signers::policy::PolicyError>(())
+    /// ```
+    pub fn lint(&self) -> Vec<Warning> {
+        self.rules.iter().flat_map(lint::warnings).collect()
     }
 
     /// The rules' names, in the document's order.
@@ -128,3 +187,7 @@ impl Policy {
         }
     }
 }
+
+/// The JSON Schema (2020-12) of policies. It knows the form; [`Policy::from_json`] also checks what a schema cannot say:
+/// checksums of addresses, that a rule permits something, and that it does not undo its own bounds.
+pub const JSON_SCHEMA: &str = include_str!("../../policy.schema.json");

@@ -1,9 +1,10 @@
 //! What the enclave does with a request, whichever port it came from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
-use chain_signers::policy::Decision;
+use chain_signers::policy::{Decision, Meter, Usage};
 use chain_signers::{Chain, ChainId, Payload, Registry};
 use kms_enclave_client::{Credentials, KmsClient};
 use nsm_attest::{Clock, Nsm, UnixTime};
@@ -28,6 +29,7 @@ pub struct Service {
     kms: KmsClient,
     registry: Registry,
     keys: KeyCache,
+    meter: Meter,
     workshop: Workshop,
 }
 
@@ -46,6 +48,7 @@ impl Service {
             kms,
             registry,
             keys: KeyCache::new(CACHED_KEYS),
+            meter: Meter::new(COUNTED_LIMITS),
             workshop: Workshop::new(NSM_CALLS),
         }
     }
@@ -131,9 +134,29 @@ impl Service {
         expect(&request.expected, &key.description)?;
         let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
         let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
-        let signer = Some(key.signer.verifying_key());
         let chain_id = chain_id.as_ref();
-        sign(&key, &Payload { encoding: request.encoding, bytes: &request.payload, chain_id, signer })
+        self.sign_with(&key, &Payload { encoding: request.encoding, bytes: &request.payload, chain_id, signer: None })
+    }
+
+    /// Signs what the policy allows, and nothing else.
+    fn sign_with(&self, key: &UnsealedKey, payload: &Payload<'_>) -> Result<SignResponse, ServiceError> {
+        let transaction = key.signer.decode(payload).map_err(ServiceError::MalformedTransaction)?;
+        let summary = transaction.summary();
+        let rule = allowing_rule(key.policy.evaluate_metered(summary, self.usage(key)))?;
+        let signed = key.signer.sign(&*transaction)?;
+        Ok(SignResponse {
+            signed_transaction: signed.bytes,
+            transaction_id: signed.id,
+            summary: summary.text.clone(),
+            rule,
+        })
+    }
+
+    /// What the key's limits count by: its public key, which no reseal and no eviction from the cache changes, the one
+    /// caller that there is on the parent port, and the enclave's own time.
+    fn usage<'a>(&'a self, key: &'a UnsealedKey) -> Usage<'a> {
+        let now = Duration::from_millis(self.clock.now().as_millis());
+        Usage { meter: &self.meter, key: &key.description.public_key, caller: PARENT, now }
     }
 
     /// The key of an encoded record, from the cache or through KMS.
@@ -152,20 +175,6 @@ impl Service {
     fn chain(&self, family: &str) -> Result<Arc<dyn Chain>, ServiceError> {
         self.registry.get(family).cloned().ok_or(ServiceError::UnknownChain)
     }
-}
-
-/// Signs what the policy allows, and nothing else.
-fn sign(key: &UnsealedKey, payload: &Payload<'_>) -> Result<SignResponse, ServiceError> {
-    let transaction = key.signer.chain().decode(payload).map_err(ServiceError::MalformedTransaction)?;
-    let summary = transaction.summary();
-    let rule = allowing_rule(key.policy.evaluate(summary))?;
-    let signed = key.signer.sign(&*transaction)?;
-    Ok(SignResponse {
-        signed_transaction: signed.bytes,
-        transaction_id: signed.id,
-        summary: summary.text.clone(),
-        rule,
-    })
 }
 
 /// The rule that allows a transaction. A decision that allows without naming one is none.
@@ -191,6 +200,12 @@ fn within(field: &'static str, actual: usize, min: usize, max: usize) -> Result<
 
 /// Most keys held unsealed at a time.
 const CACHED_KEYS: usize = 128;
+
+/// Most combinations of key, caller and limit that are counted at a time: some 8 MiB.
+const COUNTED_LIMITS: usize = 8192;
+
+/// The caller that whoever speaks through the parent port is.
+const PARENT: &[u8] = b"parent";
 
 /// Most calls to the NSM at a time; the device answers them one by one anyway.
 const NSM_CALLS: usize = 4;

@@ -59,6 +59,38 @@ async fn what_the_policy_does_not_name_is_denied() {
 }
 
 #[tokio::test]
+async fn limits_over_time_are_counted_in_the_enclave() {
+    let world = World::new().await;
+    let limits = r#","limits":[{"seconds":3600,"signatures":2}]}]}"#;
+    let policy = format!("{}{limits}", POLICY.strip_suffix("}]}").unwrap());
+    let (key, other) = (
+        world.service.generate_key("eip155", policy.clone().into()).await.unwrap(),
+        world.service.generate_key("eip155", policy.into()).await.unwrap(),
+    );
+    for _ in 0..2 {
+        world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+    }
+    let error = world.service.sign(&request(&key, REFERENCE)).await.unwrap_err();
+    assert_eq!(error.code(), code::POLICY_DENIED, "{error}");
+    world.service.sign(&request(&other, REFERENCE)).await.expect("another key has its own limit");
+}
+
+#[tokio::test]
+async fn a_hash_is_signed_only_if_the_policy_says_blind_signing() {
+    let world = World::new().await;
+    let blind = POLICY.replace(r#""name""#, r#""blind_signing":true,"name""#);
+    for (policy, is_permitted) in [(POLICY.to_owned(), false), (blind, true)] {
+        let key = world.service.generate_key("eip155", policy.into()).await.unwrap();
+        let (encoding, payload, chain_id) = (Encoding::Prehash, vec![7; 32], Some("eip155:4".to_owned()));
+        let hash = SignRequest { encoding, payload, chain_id, ..request(&key, REFERENCE) };
+        match world.service.sign(&hash).await {
+            Ok(signed) => assert!(is_permitted && signed.signed_transaction.len() == 65),
+            Err(error) => assert!(!is_permitted && error.code() == code::POLICY_DENIED, "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_altered_record_opens_even_when_its_original_is_cached() {
     let world = World::new().await;
     let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
@@ -185,7 +217,7 @@ async fn bad_input_is_named_and_the_next_request_works() {
     let world = World::new().await;
     let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
     let cases = [
-        (world.service.generate_key("bip122", POLICY.into()).await.map(drop), code::UNKNOWN_CHAIN),
+        (world.service.generate_key("unheard", POLICY.into()).await.map(drop), code::UNKNOWN_CHAIN),
         (world.service.generate_key("eip155", b"{}".to_vec()).await.map(drop), code::MALFORMED_POLICY),
         (world.service.generate_key("eip155", vec![b' '; 17_000]).await.map(drop), code::MALFORMED_FIELD),
         (world.service.describe_key(b"no record").await.map(drop), code::RECORD_REJECTED),
