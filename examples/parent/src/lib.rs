@@ -50,7 +50,8 @@
 //! - `secret_id`, and `{id}` of a path: a key's id, 32 lower-case hexadecimal digits.
 //! - `family`: a CAIP-2 namespace, such as `eip155` or `solana`.
 //! - `policy`: an object of at most 16 KiB, sealed into the key's record.
-//! - `encoding` and `transaction`: `"json"` and an object, or `"binary"` and a string of `0x` and hex; at most 512 KiB.
+//! - `encoding` and `transaction`: `"json"` or `"typed_data"` (EIP-712) and an object, or `"binary"`, `"message"` or
+//!   `"prehash"` and a string of `0x` and hex; at most 512 KiB. What each means is said by `chain_signers::Encoding`.
 //! - `chain_id`: a CAIP-2 chain id such as `eip155:1`, for transactions that do not name their chain; may be left out.
 //! - `after` of a query: the `next` of the page before; without it, the first page.
 //! - `limit` of a query: 1..=1000 keys a page; 100 without it.

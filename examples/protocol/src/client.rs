@@ -114,7 +114,7 @@ impl ParentClient {
         chain_id: Option<&str>,
     ) -> Result<SignAnswer, ClientError> {
         let chain_id = chain_id.map(str::to_owned);
-        let body = if encoding == Encoding::Json {
+        let body = if matches!(encoding, Encoding::Json | Encoding::TypedData) {
             encode(&SignBody { encoding, transaction: raw_json("the transaction", transaction)?, chain_id })?
         } else {
             let quoted = format!("\"0x{}\"", hex::encode(transaction));

@@ -10,6 +10,7 @@ use nsm_attest::PcrValue;
 use signer_protocol::KeyId;
 
 use crate::attestation::arguments::AttestationCommand;
+use crate::chains::arguments::{KeyFileArguments, KeyFormat, PolicyCommand, TxCommand};
 use crate::kms::arguments::KmsCommand;
 
 /// Operates a signing service whose keys live in an attested enclave.
@@ -63,8 +64,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// Sign a transaction.
+    /// Policies of keys.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Have the enclave sign a transaction.
     Sign(SignArguments),
+    /// Read transactions, and sign with development keys, without a parent.
+    Tx {
+        #[command(subcommand)]
+        command: TxCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,6 +102,8 @@ pub(crate) struct RenderArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
+    /// Tell a key's address on a chain, without a parent.
+    Address(AddressArguments),
     /// Create a key inside the enclave.
     Generate {
         /// Chain family: a CAIP-2 namespace such as eip155 or solana.
@@ -118,6 +131,40 @@ pub(crate) enum KeysCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AddressArguments {
+    /// Chain: a CAIP-2 id such as eip155:1, or a namespace such as eip155.
+    #[arg(long, value_name = "CHAIN")]
+    pub(crate) chain: String,
+    /// The public key in hex: 33 bytes for secp256k1, 32 for ed25519.
+    #[arg(long, value_name = "HEX", conflicts_with = "key_file")]
+    pub(crate) public_key: Option<String>,
+    /// A secret key in a file that only its owner can read, for development.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t = KeyFormat::Hex)]
+    key_format: KeyFormat,
+    /// Passphrase of a mnemonic, or password of a keystore, without the line's end.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Path of the key that is derived from a mnemonic, such as m/44'/60'/0'/0/0.
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+}
+
+impl AddressArguments {
+    /// The secret key's file, if the key is given so.
+    pub(crate) fn key_file(&self) -> Option<KeyFileArguments> {
+        Some(KeyFileArguments {
+            key_file: self.key_file.clone()?,
+            key_format: self.key_format,
+            passphrase_file: self.passphrase_file.clone(),
+            path: self.path.clone(),
+        })
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SignArguments {
     /// The key's id.
     #[arg(long, value_name = "ID")]
@@ -140,6 +187,12 @@ pub(crate) enum TransactionEncoding {
     Binary,
     /// JSON.
     Json,
+    /// A message that is no transaction.
+    Message,
+    /// A hash that nobody decoded.
+    Prehash,
+    /// Typed data (EIP-712).
+    TypedData,
 }
 
 impl From<TransactionEncoding> for Encoding {
@@ -147,6 +200,9 @@ impl From<TransactionEncoding> for Encoding {
         match encoding {
             TransactionEncoding::Binary => Self::Binary,
             TransactionEncoding::Json => Self::Json,
+            TransactionEncoding::Message => Self::Message,
+            TransactionEncoding::Prehash => Self::Prehash,
+            TransactionEncoding::TypedData => Self::TypedData,
         }
     }
 }

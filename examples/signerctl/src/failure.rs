@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use chain_signers::SignError;
 use nsm_attest::Misuse;
 use signer_protocol::birth::BirthError;
 use signer_protocol::client::ClientError;
@@ -25,9 +26,15 @@ pub(crate) enum Failure {
     /// The new key is not what was asked for.
     #[error("do not use this key: {0}")]
     Birth(#[from] BirthError),
+    /// A chain that is not known.
+    #[error("{name:?} is no chain that is known here: {detail}")]
+    Chain { name: String, detail: String },
     /// The parent did not do what was asked.
     #[error("{}", with_sources(.0))]
     Client(#[from] ClientError),
+    /// A policy that does not permit a transaction.
+    #[error("denied: {reason}")]
+    Denied { reason: String, rule: Option<String> },
     /// A file that holds no attestation document.
     #[error("{path:?}: malformed attestation document: {defect}")]
     Document { path: PathBuf, defect: nsm_attest::Malformed },
@@ -43,6 +50,12 @@ pub(crate) enum Failure {
     /// A file without what it should hold.
     #[error("{path:?}: {detail}")]
     Malformed { path: PathBuf, detail: String },
+    /// No key to tell the address of.
+    #[error("give --public-key HEX or --key-file FILE")]
+    NoKey,
+    /// A path without a mnemonic, or a mnemonic without a path.
+    #[error("--path goes with --key-format mnemonic, which needs it")]
+    NoPath,
     /// The command needs a parent.
     #[error("this command needs --url")]
     NoUrl,
@@ -57,9 +70,15 @@ pub(crate) enum Failure {
          --danger-allow-debug accepts zeros and --danger-allow-any-pcrs any enclave of anybody"
     )]
     Policy(Misuse),
+    /// A public key that cannot be used.
+    #[error("the public key cannot be used: {detail}")]
+    PublicKey { detail: String },
     /// An attestation document that fails a check.
     #[error("{0}")]
     Rejected(Box<Refusal>),
+    /// A transaction that this key cannot sign.
+    #[error("cannot sign: {0}")]
+    Signing(Box<SignError>),
     /// Two files that are both standard input.
     #[error("only one file can be standard input (-)")]
     StandardInputTwice,
@@ -78,13 +97,29 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    pub(crate) fn signing(error: SignError) -> Self {
+        Self::Signing(Box::new(error))
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Address { .. } | Self::Birth(_) | Self::Rejected(_) => REFUSED,
+            Self::Address { .. } | Self::Birth(_) | Self::Denied { .. } | Self::Rejected(_) | Self::Signing(_) => {
+                REFUSED
+            }
             Self::Client(error) => client_exit_code(error),
             Self::Kms(failure) => failure.exit_code(),
-            Self::Document { .. } | Self::FileTooLong { .. } | Self::KeyPolicy(_) | Self::Malformed { .. } => MALFORMED,
-            Self::AgeAtOwnTime | Self::NoUrl | Self::Policy(_) | Self::StandardInputTwice => USAGE,
+            Self::Chain { .. }
+            | Self::Document { .. }
+            | Self::FileTooLong { .. }
+            | Self::KeyPolicy(_)
+            | Self::Malformed { .. }
+            | Self::PublicKey { .. } => MALFORMED,
+            Self::AgeAtOwnTime
+            | Self::NoKey
+            | Self::NoPath
+            | Self::NoUrl
+            | Self::Policy(_)
+            | Self::StandardInputTwice => USAGE,
             Self::NotPrivate { .. }
             | Self::UnreadableKeys { .. }
             | Self::Unreadable { .. }

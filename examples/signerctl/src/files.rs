@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -39,6 +39,14 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     // Half a secret is none.
     written.or_else(|error| fs::remove_file(path).and(Err(error))).map_err(unwritable)
+}
+
+/// Refuses two files that are both standard input.
+pub(crate) fn at_most_one_stdin<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    match paths.into_iter().filter(|path| path.as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::StandardInputTwice),
+    }
 }
 
 /// Says beforehand what [`write_new`] would say.

@@ -9,6 +9,7 @@ use signer_protocol::record::MAX_POLICY_LEN;
 
 use crate::arguments::{KeysCommand, ParentArguments};
 use crate::birth;
+use crate::chains;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -21,9 +22,11 @@ pub(crate) async fn execute(
     stdin: &mut dyn Read,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let client = service::client(parent)?;
+    let client = || service::client(parent);
     match command {
+        KeysCommand::Address(arguments) => chains::address(&arguments, stdin, output),
         KeysCommand::Generate { family, policy, pcr0, trust_anchor } => {
+            let client = client()?;
             let policy = files::read(&policy, stdin, MAX_POLICY_LEN as u64)?;
             let anchor = birth::trust_anchor(trust_anchor.as_deref(), stdin)?;
             let key = client.create_key(&family, &policy).await?;
@@ -36,7 +39,7 @@ pub(crate) async fn execute(
             output.result(&key, || format!("{}\nbirth          {birth}", describe(&key)))
         }
         KeysCommand::List => {
-            let page = client.list_keys().await?;
+            let page = client()?.list_keys().await?;
             output.result(&page, || table(&page))?;
             match page.unreadable.len() {
                 0 => Ok(()),
@@ -44,7 +47,7 @@ pub(crate) async fn execute(
             }
         }
         KeysCommand::Show { id } => {
-            let key = client.show_key(&id).await?;
+            let key = client()?.show_key(&id).await?;
             output.result(&key, || describe(&key))
         }
     }

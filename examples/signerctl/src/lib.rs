@@ -6,7 +6,11 @@
 //! |---|---|
 //! | `keys generate --family F --policy FILE` | creates a key inside the enclave |
 //! | `keys list`, `keys show ID` | shows keys, one with its birth document |
-//! | `sign --key ID [--encoding json\|binary] [--chain-id ID] FILE` | signs a transaction; `-` reads standard input |
+//! | `keys address --chain CHAIN …` | tells the address of a public key, or of a development key in a file |
+//! | `sign --key ID [--encoding E] [--chain-id ID] FILE` | has the enclave sign a transaction; `-` reads standard input |
+//! | `tx decode --chain CHAIN [--encoding E] FILE` | says what a transaction, a message or typed data does |
+//! | `tx sign --chain CHAIN --key-file KEY FILE` | signs with a development key |
+//! | `policy check --policy FILE [--chain CHAIN FILE]` | reads a policy, warns, and judges a transaction by it |
 //! | `health` | tells whether the service can sign |
 //! | `key-policy render …` | prints the policy for the KMS key of an enclave ([`key_policy`]) |
 //! | `attestation inspect FILE` | shows what an attestation document says, verified or not |
@@ -23,7 +27,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused: by the policy, the enclave or KMS, or there is no such key; a document or a reply of KMS that is rejected; an envelope that does not open |
+//! | 1 | refused: by a policy, the enclave or KMS, or there is no such key; a document or a reply of KMS that is rejected; an envelope that does not open |
 //! | 2 | malformed input: a transaction, policy, document, key or value that cannot be used, or is outside the limits of KMS; expired credentials |
 //! | 3 | unreadable or unreachable: a file (also one with credentials that others can read), a file that is there already, a stored key, the parent, the enclave, its NSM or KMS |
 //! | 64 | wrong usage of the command line; no credentials; a verification that would let everything pass |
@@ -40,6 +44,24 @@
 //! | `reason` | which check of `nsm-attest` or `kms-enclave-client` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; absent elsewhere |
 //! | `request_id` | of a refusal by KMS: what AWS's support asks for; absent elsewhere |
 //! | `expected`, `actual` | of a rejected document: a list of values, each of which would have been accepted, and what was found; empty and null where the message says it all |
+//!
+//! # Transactions, policies and development keys
+//!
+//! CHAIN is a CAIP-2 id (`eip155:1`), or a namespace (`eip155`) for transactions that name their chain themselves. E is
+//! `json` (the default), `binary`, `message`, `typed-data` or `prehash`; what is binary, and a hash, may be written as `0x`
+//! and hex. A message is the file as it is, a line's end included. Bitcoin needs to know who signs: `--public-key HEX`.
+//!
+//! A development key is a file that only its owner can read (`chmod 600`), as `--key-format` says: `hex`, or `mnemonic` with
+//! `--path` and perhaps `--passphrase-file`. No enclave holds it and no policy is asked.
+//!
+//! `policy check` judges as if the caller had signed nothing yet. A transaction that is denied is exit code 1.
+//!
+//! | command | keys of JSON |
+//! |---|---|
+//! | `tx decode` | `chain_id`, `actions` (what policies see: `kind` and more), `fee_ceiling` (or null), `text`, `bytes` (the canonical encoding, `0x` and hex) |
+//! | `tx sign` | `address`, `signed_transaction` (`0x` and hex), `transaction_id`, `summary` |
+//! | `keys address` | `address`, `chain`, `curve`, `public_key` (hex) |
+//! | `policy check` | `allowed`, `rule`, `reason`, `summary` if a transaction was given; `warnings`, a list of `rule` and `message` |
 //!
 //! # Attestation documents
 //!
@@ -134,6 +156,7 @@ mod arguments;
 mod attestation;
 mod base64_text;
 mod birth;
+mod chains;
 mod failure;
 mod files;
 pub mod key_policy;
@@ -199,6 +222,8 @@ async fn execute(
             kms::execute(command, kms::Context { common: &arguments.parent, stdin, notes }, output).await
         }
         Command::Keys { command } => keys::execute(command, &arguments.parent, stdin, output).await,
+        Command::Policy { command } => chains::execute_policy(command, stdin, output),
+        Command::Tx { command } => chains::execute_tx(command, stdin, output),
         Command::Sign(sign) => sign::execute(sign, &arguments.parent, stdin, output).await,
     }
 }

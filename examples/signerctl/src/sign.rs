@@ -23,7 +23,7 @@ pub(crate) async fn execute(
     // Room for a binary transaction written as hex.
     let bytes = files::read(&path, stdin, 2 * MAX_TRANSACTION_LEN as u64 + 16)?;
     let transaction = match Encoding::from(encoding) {
-        Encoding::Binary => {
+        Encoding::Binary | Encoding::Prehash => {
             from_hex(&bytes).map_err(|error| Failure::Malformed { path, detail: error.to_string() })?.unwrap_or(bytes)
         }
         _ => bytes,
@@ -42,7 +42,7 @@ pub(crate) async fn execute(
 
 /// The bytes of `0x` and hex, if that is how they are written. No chain's binary transactions begin with these two
 /// characters.
-fn from_hex(bytes: &[u8]) -> Result<Option<Vec<u8>>, hex::FromHexError> {
+pub(crate) fn from_hex(bytes: &[u8]) -> Result<Option<Vec<u8>>, hex::FromHexError> {
     match bytes.trim_ascii().strip_prefix(b"0x") {
         Some(digits) => hex::decode(digits).map(Some),
         None => Ok(None),

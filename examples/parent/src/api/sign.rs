@@ -28,8 +28,8 @@ pub(super) async fn sign(
         body::at_most("chain_id", chain_id.len(), MAX_CHAIN_ID_LEN)?;
     }
     let payload = match encoding {
-        Encoding::Json => body::object("transaction", transaction)?.to_vec(),
-        Encoding::Binary => binary(transaction)?,
+        Encoding::Json | Encoding::TypedData => body::object("transaction", transaction)?.to_vec(),
+        Encoding::Binary | Encoding::Message | Encoding::Prehash => binary(transaction)?,
         other => return Err(Problem::new(Kind::InvalidField, format!("encoding {other} is not taken here"))),
     };
     let key = stored_key(&state, &id).await?;
@@ -56,7 +56,8 @@ pub(super) async fn sign_with(
 }
 
 fn binary(transaction: &RawValue) -> Result<Vec<u8>, Problem> {
-    let invalid = || Problem::new(Kind::InvalidField, "a binary transaction is a string of 0x and hexadecimal digits");
+    let invalid =
+        || Problem::new(Kind::InvalidField, "a transaction that is no JSON is a string of 0x and hexadecimal digits");
     // Hex has no characters that JSON escapes, so the raw string is the string.
     let text = transaction.get().strip_prefix("\"0x").and_then(|text| text.strip_suffix('"')).ok_or_else(invalid)?;
     hex::decode(text).map_err(|_| invalid())
