@@ -132,11 +132,11 @@ fn agrees_with_a_main_network_transaction() {
     assert_eq!(sender.to_lowercase(), "0xdd6b8b3dc6b7ad97db52f08a275ff4483e024cea");
     assert_eq!(
         transaction.summary().actions,
-        [Action::ContractCall {
-            to: "0x6069a6C32cf691F5982FEbAe4fAf8a6f3AB2F0F6".to_owned(),
-            selector: Some("0xa22cb465".to_owned()),
+        [Action::TokenApproval {
+            token: "0x6069a6C32cf691F5982FEbAe4fAf8a6f3AB2F0F6".to_owned(),
+            spender: "0x5eee75727D804A2b13038928D36F8b188945A57a".to_owned(),
             amount: Amount::ZERO,
-            data_len: 68,
+            selector: Some("0xa22cb465".to_owned()),
         }]
     );
 }

@@ -101,6 +101,11 @@ fn a_transaction_to_somebody_else_is_a_transfer_beside_the_delegations() {
     let transaction = decode_json(&json).unwrap();
     let [_, _, Action::Transfer { to, .. }] = &transaction.summary().actions[..] else { panic!("{transaction:?}") };
     assert_eq!(*to, address("f1c1"));
+    let call = "0xa9059cbb".to_owned() + &"0".repeat(128);
+    let token = decode_json(&json.replace("\"0x\"", &format!("\"{call}\""))).unwrap();
+    assert!(matches!(token.summary().actions[2], Action::TokenTransfer { .. }));
+    let own = decode_json(&geth::JSON.replace("\"0x\"", &format!("\"{call}\""))).unwrap();
+    assert!(matches!(own.summary().actions[2], Action::ContractCall { .. }), "an account is no token");
 }
 
 #[test]

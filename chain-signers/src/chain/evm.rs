@@ -46,7 +46,22 @@
 //! "nonce": …}` in either style, and is known by its `address`.
 //!
 //! # What it does
-//! A transaction without data is a transfer, one with data a call that is named by contract and selector.
+//! A transaction without data is a transfer. One with data is a call, named by contract and selector, unless it carries no
+//! value and is one of these, which are decoded:
+//!
+//! | function | action |
+//! |---|---|
+//! | `transfer`, `transferFrom` of ERC-20; `transferFrom` of ERC-721, which is the same function | a transfer of so many tokens, or of the token of that number |
+//! | `approve`, `increaseAllowance` of ERC-20; `approve` of ERC-721 | an approval of so many, so many more, or of the token of that number |
+//! | `safeTransferFrom` of ERC-721, with and without data | a transfer of one token |
+//! | `safeTransferFrom` of ERC-1155 | a transfer of so many |
+//! | `safeBatchTransferFrom` of ERC-1155 | as many transfers as items, from 1 to 256 |
+//! | `setApprovalForAll` | an approval of 2^256 - 1, or of 0 |
+//!
+//! Data that is handed to the receiver of a transfer, if there is any, is a call of the receiver's `onERC721Received`,
+//! `onERC1155Received` or `onERC1155BatchReceived` beside it. Calldata of these functions in another than the canonical
+//! encoding (an address with more than 20 bytes, a bool above 1, an offset elsewhere, padding that is not zero, bytes after
+//! the end) is refused: contracts disagree about what it means.
 //!
 //! A transaction with blobs is a call even without data: its blobs are for the contract. Each authorization is a delegation
 //! of the account whose key signed it, told before the call because it takes effect before; to the zero address, it ends
@@ -70,6 +85,7 @@ mod json;
 mod rules;
 mod signed;
 mod summary;
+mod token;
 mod unsigned;
 
 pub use authority::recover_authority;

@@ -8,7 +8,8 @@ use crate::{DecodeError, keccak};
 
 /// The address whose key signed a transaction, in EIP-55 spelling.
 ///
-/// `signed` is the EIP-2718 encoding, decoded as exactly as an unsigned one; a high S is refused (EIP-2).
+/// `signed` is the EIP-2718 encoding, decoded as exactly as an unsigned one, whatever its calldata means; a high S is
+/// refused (EIP-2). A blob transaction is taken without its sidecar.
 ///
 /// ```
 /// use chain_signers::{ChainSigner, Chain, Curve, Encoding, Payload, SigningKey, evm::{self, Evm}};
@@ -24,7 +25,7 @@ use crate::{DecodeError, keccak};
 /// ```
 ///
 /// # Errors
-/// [`DecodeError`] if it is not a signed transaction that this crate would have made.
+/// [`DecodeError`] if it is not a signed transaction as this crate encodes it, or breaks a rule of the chain.
 pub fn recover_sender(signed: &[u8]) -> Result<String, DecodeError> {
     if signed.len() > MAX_SIGNED_LEN {
         return Err(too_long("the transaction", "bytes", signed.len(), MAX_SIGNED_LEN));

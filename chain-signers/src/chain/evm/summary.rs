@@ -3,7 +3,7 @@
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, TxKind, U256};
 
-use super::{NAMESPACE, unsigned::Unsigned};
+use super::{NAMESPACE, token, unsigned::Unsigned};
 use crate::{Action, Amount, ChainId, DecodeError, Sighash, Summary, keccak};
 
 /// Some actions, and the words for them.
@@ -63,7 +63,8 @@ fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeEr
     if input.is_empty() {
         return Ok(transfer(&to, amount(value)));
     }
-    Ok(contract_call(&to, input, amount(value)))
+    let effect = if value.is_zero() { token::decode(&to, input)? } else { None };
+    Ok(effect.unwrap_or_else(|| contract_call(&to, input, amount(value))))
 }
 
 fn transfer(to: &Address, amount: Amount) -> Effect {
