@@ -103,10 +103,10 @@ fn blobs_are_counted_and_of_version_1() {
         )
     };
     let hash = format!("\"0x01{}\"", "22".repeat(31));
-    let six = with(&vec![hash.as_str(); 6].join(",")).unwrap();
+    let six = with(&[hash.as_str(); 6].join(",")).unwrap();
     assert_eq!(six.summary().fee_ceiling, Some(Amount::from(21_000 * 0xee6b_281c_u64 + 6 * 131_072 * 1000)));
     decode_binary(&six.to_bytes()).unwrap();
-    let seven = with(&vec![hash.as_str(); 7].join(",")).unwrap_err();
+    let seven = with(&[hash.as_str(); 7].join(",")).unwrap_err();
     assert!(matches!(seven, DecodeError::TooLong { unit: "blobs", len: 7, max: 6, .. }), "{seven}");
     assert!(matches!(with("").unwrap_err(), DecodeError::Missing { .. }));
     for (hashes, name) in [

@@ -96,4 +96,5 @@ pub(super) const MAX_ACCESS_LIST_KEYS: usize = 4096;
 /// Ours, as EIP-7702 has none: each costs gas, and the recovery of a key here.
 pub(super) const MAX_AUTHORIZATIONS: usize = 64;
 /// EIP-7594.
-pub(super) const MAX_BLOBS: usize = MAX_BLOBS_PER_TX_FUSAKA as usize;
+pub(super) const MAX_BLOBS: usize = 6;
+const _: () = assert!(MAX_BLOBS as u64 == MAX_BLOBS_PER_TX_FUSAKA);
