@@ -1,6 +1,9 @@
 //! Whose accounts the authorizations of EIP-7702 are about: those whose keys signed them.
 
-use alloy_eips::eip7702::{Authorization, SignedAuthorization, constants::SECP256K1N_HALF};
+use alloy_eips::eip7702::{
+    Authorization, SignedAuthorization,
+    constants::{MAGIC, SECP256K1N_HALF},
+};
 use alloy_primitives::{Address, U256};
 use alloy_rlp::{Decodable, Encodable};
 
@@ -111,7 +114,6 @@ pub(super) fn scalars(r: U256, s: U256) -> [u8; 64] {
     scalars
 }
 
-pub(super) use alloy_eips::eip7702::constants::MAGIC;
 const FORMAT: &str = "a signed authorization";
 /// Above the longest: three lengths and numbers, an address, two scalars.
 const MAX_SIGNED_LEN: usize = 128;

@@ -1,16 +1,10 @@
 //! Authorizations of EIP-7702 that the key itself signs, for a transaction that anybody may send.
 
-use alloy_eips::eip7702::{Authorization, SignedAuthorization};
+use alloy_eips::eip7702::{Authorization, SignedAuthorization, constants::MAGIC};
 use alloy_primitives::{Address, U256};
 use alloy_rlp::Decodable;
 
-use super::{
-    NAMESPACE, address_of,
-    authority::{self, MAGIC},
-    require_secp256k1,
-    rules::too_long,
-    single_signature, summary,
-};
+use super::{NAMESPACE, address_of, authority, require_secp256k1, rules::too_long, single_signature, summary};
 use crate::{
     Amount, ChainId, DecodeError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
