@@ -132,11 +132,11 @@ fn agrees_with_a_main_network_transaction() {
     assert_eq!(sender.to_lowercase(), "0xdd6b8b3dc6b7ad97db52f08a275ff4483e024cea");
     assert_eq!(
         transaction.summary().actions,
-        [Action::ContractCall {
-            to: "0x6069a6C32cf691F5982FEbAe4fAf8a6f3AB2F0F6".to_owned(),
-            selector: Some("0xa22cb465".to_owned()),
+        [Action::TokenApproval {
+            token: "0x6069a6C32cf691F5982FEbAe4fAf8a6f3AB2F0F6".to_owned(),
+            spender: "0x5eee75727D804A2b13038928D36F8b188945A57a".to_owned(),
             amount: Amount::ZERO,
-            data_len: 68,
+            selector: Some("0xa22cb465".to_owned()),
         }]
     );
 }
@@ -233,7 +233,7 @@ fn refuses_duplicate_unknown_and_missing_keys() {
     assert_eq!(duplicate, DecodeError::DuplicateKey { key: "nonce".to_owned() });
     let escaped = decode_json(&reference(r#","\u006eonce":1"#)).unwrap_err();
     assert_eq!(escaped, DecodeError::DuplicateKey { key: "nonce".to_owned() });
-    for key in ["from", "gasLimit", "accesslist", "Nonce", "maxFeePerBlobGas", "authorizationList", "input "] {
+    for key in ["from", "gasLimit", "accesslist", "Nonce", "blobs", "authorizations", "input "] {
         let error = decode_json(&reference(&format!(r#","{key}":[]"#))).unwrap_err();
         assert_eq!(error, DecodeError::UnknownKey { key: key.to_owned() });
     }
@@ -266,11 +266,11 @@ fn infers_the_type_only_where_the_fees_tell_it() {
     assert_eq!(field(&decode_json(&both).unwrap_err()), "gasPrice");
     let zero = reference("").replace(r#""type":2"#, r#""type":0"#);
     assert_eq!(field(&decode_json(&zero).unwrap_err()), "maxFeePerGas");
-    for (number, name) in [(3, "EIP-4844"), (4, "EIP-7702"), (5, "type 5"), (255, "type 255")] {
+    for (number, name) in [(5, "type 5"), (6, "type 6"), (255, "type 255")] {
         let error = decode_json(&reference("").replace(r#""type":2"#, &format!(r#""type":{number}"#))).unwrap_err();
         assert!(matches!(&error, DecodeError::UnsupportedType { found } if found.contains(name)), "{error}");
     }
-    for (byte, name) in [(3, "EIP-4844"), (4, "EIP-7702"), (0, "type 0"), (0xbf, "type 191")] {
+    for (byte, name) in [(6, "type 6"), (0, "type 0"), (0xbf, "type 191")] {
         let error = decode_binary(&[byte, 0xc0]).unwrap_err();
         assert!(matches!(&error, DecodeError::UnsupportedType { found } if found.contains(name)), "{error}");
     }

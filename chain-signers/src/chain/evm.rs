@@ -1,10 +1,22 @@
-//! Ethereum and its kin (`eip155`): EIP-1559, EIP-2930 and legacy EIP-155 transactions.
+//! Ethereum and its kin (`eip155`): transactions of EIP-7702, EIP-4844, EIP-1559, EIP-2930 and legacy ones of EIP-155, and
+//! the authorizations of EIP-7702.
 //!
 //! # Binary
-//! The bytes whose Keccak-256 is signed: `0x02 ‖ rlp([chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas,
-//! gas_limit, to, value, data, access_list])`, `0x01 ‖ rlp([chain_id, nonce, gas_price, gas_limit, to, value, data,
-//! access_list])`, or for a legacy transaction `rlp([nonce, gas_price, gas_limit, to, value, data, chain_id, 0, 0])`. They
-//! must re-encode to themselves.
+//! The bytes whose Keccak-256 is signed. They must re-encode to themselves.
+//!
+//! | | |
+//! |---|---|
+//! | legacy | `rlp([nonce, gas_price, gas_limit, to, value, data, chain_id, 0, 0])` |
+//! | EIP-2930 | `0x01 ‖ rlp([chain_id, nonce, gas_price, gas_limit, to, value, data, access_list])` |
+//! | EIP-1559 | `0x02 ‖ rlp([chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas, gas_limit, to, value, data, access_list])` |
+//! | EIP-4844 | `0x03 ‖ rlp([…the fields of EIP-1559, max_fee_per_blob_gas, blob_versioned_hashes])` |
+//! | EIP-7702 | `0x04 ‖ rlp([…the fields of EIP-1559, authorization_list])` |
+//! | an authorization | `0x05 ‖ rlp([chain_id, address, nonce])` |
+//!
+//! What comes out is the EIP-2718 envelope with the signature. That of a blob transaction has no sidecar: blobs,
+//! commitments and proofs are not signed but by their hashes, travel outside, and are joined by whoever sends it. A signed
+//! authorization is `rlp([chain_id, address, nonce, y_parity, r, s])`, an item of somebody's authorization list; its id is
+//! the hash that was signed.
 //!
 //! # JSON
 //! One object, every key known and at most once, in one of two styles:
@@ -15,30 +27,72 @@
 //! | `value` is in | **ether**: a decimal with at most 18 decimal places | **wei** |
 //! | data | `data` | `data` or `input`, not both |
 //!
-//! The quantities are `value`, `nonce`, `type`, `chainId`, `gas`, `maxFeePerGas`, `maxPriorityFeePerGas` and `gasPrice`.
-//! **If all of them that are present are numbers, the style is the reference style; if all are strings, it is the JSON-RPC
-//! style; a mixture is refused**, because the unit of `value` would be a guess. `to` and data are strings in both.
+//! The quantities are `value`, `nonce`, `type`, `chainId`, `gas`, `maxFeePerGas`, `maxPriorityFeePerGas`, `gasPrice` and
+//! `maxFeePerBlobGas`. **If all of them that are present are numbers, the style is the reference style; if all are strings,
+//! it is the JSON-RPC style; a mixture is refused**, because the unit of `value` would be a guess. `to`, data and what is in
+//! lists are strings in both.
 //!
-//! `to`, `chainId`, `nonce`, `gas` and the fees are required; `value` and data default to nothing. `type` may be left out
-//! when other keys tell it: `maxFeePerGas` or `maxPriorityFeePerGas` is EIP-1559, `gasPrice` with `accessList` EIP-2930,
-//! `gasPrice` alone a legacy transaction; a key that the type does not have is refused. A contract creation says
-//! `"to": null`; an absent `to` is an error. Whole numbers in the reference style are digits only; `value` may have a
-//! fraction and an exponent (`1e-05` is what some languages print), and both are computed exactly in integers. A mixed-case
-//! address must carry the right EIP-55 checksum. `accessList` is as in JSON-RPC in both styles, a list of
-//! `{"address": …, "storageKeys": […]}`, and empty if it is left out.
+//! `to`, `chainId`, `nonce`, `gas`, the fees, `blobVersionedHashes` and `authorizationList` are required by the types that
+//! have them; `value` and data default to nothing. `type` may be left out when other keys tell it: `maxFeePerBlobGas` or
+//! `blobVersionedHashes` is EIP-4844, else `authorizationList` EIP-7702, else `maxFeePerGas` or `maxPriorityFeePerGas`
+//! EIP-1559, else `gasPrice` with `accessList` EIP-2930, else `gasPrice` a legacy transaction; a key that the type does not
+//! have is refused. A contract creation says `"to": null`; an absent `to` is an error. Whole numbers in the reference style
+//! are digits only; `value` may have a fraction and an exponent (`1e-05` is what some languages print), and both are
+//! computed exactly in integers. A mixed-case address must carry the right EIP-55 checksum.
+//!
+//! Lists are as in JSON-RPC in both styles: `accessList`, empty if it is left out, has `{"address": …, "storageKeys": […]}`;
+//! `blobVersionedHashes` 32 bytes in hex; `authorizationList` `{"chainId": …, "address": …, "nonce": …, "yParity": …, "r": …,
+//! "s": …}`, all in hex, r and s also with all 64 digits. An authorization to be signed is `{"chainId": …, "address": …,
+//! "nonce": …}` in either style, and is known by its `address`.
+//!
+//! # What it does
+//! A transaction without data is a transfer. One with data is a call, named by contract and selector, unless it carries no
+//! value and is one of these, which are decoded:
+//!
+//! | function | action |
+//! |---|---|
+//! | `transfer`, `transferFrom` of ERC-20; `transferFrom` of ERC-721, which is the same function | a transfer of so many tokens, or of the token of that number |
+//! | `approve`, `increaseAllowance` of ERC-20; `approve` of ERC-721 | an approval of so many, so many more, or of the token of that number |
+//! | `safeTransferFrom` of ERC-721, with and without data | a transfer of one token |
+//! | `safeTransferFrom` of ERC-1155 | a transfer of so many |
+//! | `safeBatchTransferFrom` of ERC-1155 | as many transfers as items, from 1 to 256 |
+//! | `setApprovalForAll` | an approval of 2^256 - 1, or of 0 |
+//!
+//! Data that is handed to the receiver of a transfer, if there is any, is a call of the receiver's `onERC721Received`,
+//! `onERC1155Received` or `onERC1155BatchReceived` beside it. Calldata of these functions in another than the canonical
+//! encoding (an address with more than 20 bytes, a bool above 1, an offset elsewhere, padding that is not zero, bytes after
+//! the end) is refused: contracts disagree about what it means.
+//!
+//! A transaction with blobs is a call even without data: its blobs are for the contract. Each authorization is a delegation
+//! of the account whose key signed it, told before the call because it takes effect before; to the zero address, it ends
+//! one. A transaction to an account that it delegates is a call even without data, as the account has code by then. The fee
+//! ceiling counts blobs. An authorization that the key signs is one delegation: of the account of
+//! [`Payload::signer`], which then is the only key that signs it, or of nobody named. It costs no fee. With chain id 0 it
+//! holds on every chain, and the caller must name the one that it is judged for.
 //!
 //! # What is refused
-//! chain id 0 and legacy transactions without one, chain ids beyond EIP-2294, nonces beyond EIP-2681, a priority fee above
-//! the maximum fee, a value and fee that together exceed 256 bits, data beyond 128 KiB, init code that is empty or beyond
-//! EIP-3860, access lists beyond 256 addresses or 4096 keys, and every other transaction type by its name.
+//! chain id 0 (but in authorizations) and legacy transactions without one, chain ids beyond EIP-2294, nonces beyond EIP-2681
+//! and EIP-7702, a priority fee above the maximum fee, a value and fee that together exceed 256 bits, data beyond 128 KiB,
+//! init code that is empty or beyond EIP-3860, access lists beyond 256 addresses or 4096 keys, no blob or more than the 6 of
+//! EIP-7594, blob hashes of a version that is not 1, blob transactions with their sidecar, no authorization or more than 64,
+//! authorizations for another chain than the transaction's or by no key (a y parity above 1, a high s, or r and s that no
+//! key can have made), and every other transaction type by its number.
 
+mod authority;
+mod authorization;
+mod envelope;
 mod json;
 mod rules;
 mod signed;
 mod summary;
+mod token;
 mod unsigned;
 
+pub use authority::recover_authority;
 pub use signed::recover_sender;
+
+use alloy_eips::eip7702::Authorization;
+use alloy_primitives::Address;
 
 use crate::{
     Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
@@ -46,6 +100,7 @@ use crate::{
     chain::{Chain, Encoding, Payload, Transaction},
     keccak,
 };
+use authorization::UnsignedAuthorization;
 use unsigned::Unsigned;
 
 /// The `eip155` chains.
@@ -75,26 +130,43 @@ impl Chain for Evm {
     }
 
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError> {
-        let point = key.to_uncompressed_bytes()?;
-        let hash = keccak::keccak256(&point[1..]); // x and y, without the tag
-        let mut address = [0; 20];
-        address.copy_from_slice(&hash[12..]);
-        Ok(keccak::to_checksum(&address))
+        address_of(key).map(|address| keccak::to_checksum(&address))
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let unsigned = match payload.encoding {
-            Encoding::Binary => Unsigned::from_binary(payload.bytes)?,
+        let decoded = match payload.encoding {
+            Encoding::Binary => Decoded::from_binary(payload.bytes)?,
             Encoding::Json => json::decode(payload.bytes)?,
             encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
-        unsigned.check()?;
-        let transaction = EvmTransaction::new(unsigned)?;
+        let unsigned = match decoded {
+            Decoded::Authorization(it) => return UnsignedAuthorization::new(it, payload).map(|it| Box::new(it) as _),
+            Decoded::Transaction(unsigned) => unsigned,
+        };
+        let authorities = unsigned.check()?;
+        let transaction = EvmTransaction::new(unsigned, &authorities)?;
         match payload.chain_id {
             Some(expected) if *expected != transaction.summary.chain_id => {
                 Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: transaction.summary.chain_id })
             }
             _ => Ok(Box::new(transaction)),
+        }
+    }
+}
+
+/// What the two encodings hold.
+#[derive(Debug)]
+enum Decoded {
+    Authorization(Authorization),
+    Transaction(Unsigned),
+}
+
+impl Decoded {
+    fn from_binary(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if authorization::is_binary(bytes) {
+            authorization::from_binary(bytes).map(Self::Authorization)
+        } else {
+            Unsigned::from_binary(bytes).map(Self::Transaction)
         }
     }
 }
@@ -108,10 +180,10 @@ struct EvmTransaction {
 }
 
 impl EvmTransaction {
-    fn new(unsigned: Unsigned) -> Result<Self, DecodeError> {
+    fn new(unsigned: Unsigned, authorities: &[Address]) -> Result<Self, DecodeError> {
         let bytes = unsigned.to_binary();
         let sighash = Sighash::new(keccak::keccak256(&bytes));
-        let summary = summary::summarise(&unsigned, &sighash)?;
+        let summary = summary::summarise(&unsigned, authorities, &sighash)?;
         Ok(Self { unsigned, bytes, sighash, summary })
     }
 }
@@ -133,16 +205,31 @@ impl Transaction for EvmTransaction {
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
         require_secp256k1(signer.curve())?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        require_secp256k1(signature.curve())?;
-        let recovery_id = signature.recovery_id().filter(|id| !id.is_x_reduced());
-        let parity = recovery_id.ok_or(SignError::UnrepresentableRecoveryId)?.is_y_odd();
-        let bytes = self.unsigned.to_signed(&signature.to_bytes(), parity);
+        let (scalars, is_y_odd) = single_signature(signatures)?;
+        let bytes = self.unsigned.to_signed(&scalars, is_y_odd);
         let id = format!("0x{}", hex::encode(keccak::keccak256(&bytes)));
         Ok(SignedTransaction { bytes, id })
     }
+}
+
+/// The last 20 bytes of the hash of x‖y.
+fn address_of(key: &VerifyingKey) -> Result<[u8; 20], KeyError> {
+    let point = key.to_uncompressed_bytes()?;
+    let hash = keccak::keccak256(&point[1..]); // x and y, without the tag
+    let mut address = [0; 20];
+    address.copy_from_slice(&hash[12..]);
+    Ok(address)
+}
+
+/// r‖s, and whether the ephemeral point's y is odd.
+fn single_signature(signatures: &[Signature]) -> Result<([u8; 64], bool), SignError> {
+    let [signature] = signatures else {
+        return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
+    };
+    require_secp256k1(signature.curve())?;
+    let recovery_id = signature.recovery_id().filter(|id| !id.is_x_reduced());
+    let is_y_odd = recovery_id.ok_or(SignError::UnrepresentableRecoveryId)?.is_y_odd();
+    Ok((signature.to_bytes(), is_y_odd))
 }
 
 fn require_secp256k1(actual: Curve) -> Result<(), SignError> {

@@ -72,6 +72,11 @@ impl<'a> Fields<'a> {
         Ok(Fields { object, style: self.style, prefix: format!("{place}.") })
     }
 
+    /// The same object, whose quantities are hex strings whatever the style around it is.
+    pub(super) fn in_hex(self) -> Self {
+        Self { style: Style::JsonRpc, ..self }
+    }
+
     /// The value of a key, as it was written.
     pub(super) fn get(&self, key: &str) -> Option<&'a str> {
         self.object.get(key)
@@ -92,6 +97,17 @@ impl<'a> Fields<'a> {
 
     pub(super) fn u128(&self, key: &str) -> Result<u128, DecodeError> {
         self.number(key, u128::MAX)
+    }
+
+    /// A half of a signature: a hex quantity, or all 64 digits, as some libraries write it.
+    pub(super) fn scalar(&self, key: &str) -> Result<U256, DecodeError> {
+        let raw = self.required(key)?;
+        let text = self.text(key, raw)?;
+        let digits = text.strip_prefix("0x").filter(|digits| digits.len() == SCALAR_DIGITS).unwrap_or_default();
+        match hex::decode(digits) {
+            Ok(bytes) if !bytes.is_empty() => Ok(U256::from_be_slice(&bytes)),
+            _ => self.hex(key, raw),
+        }
     }
 
     /// In ether or in wei, as the style is; nothing if it is absent.
@@ -166,3 +182,5 @@ impl<'a> Fields<'a> {
         serde_json::from_str(raw).map_err(|_| self.invalid(key, "a string", raw))
     }
 }
+
+const SCALAR_DIGITS: usize = 64;
