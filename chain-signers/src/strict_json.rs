@@ -24,9 +24,19 @@ pub(crate) enum ObjectError {
 impl<'a> Object<'a> {
     /// Reads one object with nothing after it, whose keys are among `known`.
     pub(crate) fn parse(text: &'a str, known: &[&str]) -> Result<Self, ObjectError> {
+        Self::parse_where(text, |key| known.contains(&key))
+    }
+
+    /// Reads one object with nothing after it, whatever its keys.
+    #[cfg(feature = "evm")]
+    pub(crate) fn parse_any(text: &'a str) -> Result<Self, ObjectError> {
+        Self::parse_where(text, |_| true)
+    }
+
+    fn parse_where(text: &'a str, is_known: impl Fn(&str) -> bool) -> Result<Self, ObjectError> {
         let Entries(entries) = serde_json::from_str(text).map_err(|error| ObjectError::Malformed(error.to_string()))?;
         for (i, (key, _)) in entries.iter().enumerate() {
-            if !known.contains(&key.as_str()) {
+            if !is_known(key) {
                 return Err(ObjectError::Unknown(key.clone()));
             }
             if entries[..i].iter().any(|(earlier, _)| earlier == key) {
@@ -34,6 +44,12 @@ impl<'a> Object<'a> {
             }
         }
         Ok(Self { entries })
+    }
+
+    /// Keys and values in order.
+    #[cfg(feature = "evm")]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.entries.iter().map(|(key, value)| (key.as_str(), value.get()))
     }
 
     /// The value of a key, as it was written.
@@ -110,4 +126,4 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T,
 }
 
 /// More than any object here has keys, so that duplicates are found by comparing all pairs.
-const MAX_ENTRIES: usize = 32;
+const MAX_ENTRIES: usize = 64;

@@ -1,5 +1,5 @@
-//! Ethereum and its kin (`eip155`): transactions of EIP-7702, EIP-4844, EIP-1559, EIP-2930 and legacy ones of EIP-155, and
-//! the authorizations of EIP-7702.
+//! Ethereum and its kin (`eip155`): transactions of EIP-7702, EIP-4844, EIP-1559, EIP-2930 and legacy ones of EIP-155,
+//! the authorizations of EIP-7702, EIP-191 messages and EIP-712 typed data.
 //!
 //! # Binary
 //! The bytes whose Keccak-256 is signed. They must re-encode to themselves.
@@ -77,22 +77,64 @@
 //! EIP-7594, blob hashes of a version that is not 1, blob transactions with their sidecar, no authorization or more than 64,
 //! authorizations for another chain than the transaction's or by no key (a y parity above 1, a high s, or r and s that no
 //! key can have made), and every other transaction type by its number.
+//!
+//! # Messages and typed data
+//! Neither is sent: the signature is handed over, as 65 bytes r ‖ s ‖ v with v 27 or 28, and costs nothing. Its id is `0x`
+//! and the hash that is signed.
+//!
+//! **A message** ([`Encoding::Message`], EIP-191 version 0x45, `personal_sign`) is its bytes, 64 KiB at most. What is signed
+//! is Keccak-256 of `0x19 ‖ "Ethereum Signed Message:\n" ‖ length in decimal ‖ message`. It names no chain, so
+//! [`Payload::chain_id`] is required, and the policy judges what the caller said. Refused is what somebody could have
+//! meant as something else: bytes that read as a transaction, unsigned or signed, be it in binary, in hex or in JSON, and
+//! bytes beginning with `0x19 0x01`, as the signing payload of typed data does. 32 bytes that are a hash are a message like
+//! any other, and say nothing of what was hashed: contracts that take orders so (Safe does) cannot be told from a login.
+//! Permit messages to callers who need them, for keys that hold nothing.
+//!
+//! **Typed data** ([`Encoding::TypedData`], EIP-712, `eth_signTypedData_v4`) is JSON, 128 KiB at most:
+//! `{"types": {…}, "primaryType": …, "domain": {…}, "message": {…}}`. What is signed is Keccak-256 of `0x19 0x01 ‖ domain
+//! separator ‖ hashStruct(message)`. At each level every key is there, once, and none is unknown.
+//!
+//! * **Types**: at most 64, of 1 to 64 fields each, with names of at most 64 letters, digits, `_` and `$` (and `:` in a
+//!   type's name, as some use). `uint` and `int` without a size are no types, which EIP-712 says too. A type that the
+//!   primary type does not lead to is refused.
+//! * **The domain**: `types.EIP712Domain` has fields that EIP-712 names, of the types it gives them, in its order. `chainId`
+//!   is required, the rest is not.
+//! * **Values**: an integer is a JSON integer, or a string of decimal digits or of `0x` and hex digits, in the range of its
+//!   type and never rounded; an address, `0x` and 40 hex digits, with the right checksum if they are of mixed case;
+//!   `bytesN`, `0x` and N bytes; a list, at most 1024 items, and as many as its type says if it does. Structs and lists nest
+//!   16 deep at most, and a message has at most 1024 values in all. `null` is no value: what some wallets sign for it is not
+//!   in EIP-712.
+//!
+//! [`Transaction::to_bytes`] is that JSON again, written in one way: no white space, keys in the order above, types with
+//! `EIP712Domain` and the primary type first and the others by name, fields in the order of their types, integers as
+//! decimal strings, addresses in EIP-55 spelling. It has 128 KiB at most too.
+//!
+//! Typed data that lets somebody take tokens is decoded further: beside [`Action::TypedData`](crate::Action::TypedData) it
+//! has one [`Action::TokenApproval`](crate::Action::TokenApproval) for each token of EIP-2612's `Permit`, DAI's `Permit`, and
+//! Permit2's `PermitSingle`, `PermitBatch`, `PermitTransferFrom`, `PermitBatchTransferFrom` and both of these with a witness,
+//! and one [`Action::TokenTransfer`](crate::Action::TokenTransfer) for EIP-3009's `TransferWithAuthorization` and
+//! `ReceiveWithAuthorization`. They are known by their whole `encodeType`. What a type of another name or shape permits is
+//! for the policy to know, which names it by its hash and its contract.
 
 mod authority;
 mod authorization;
+mod eip191;
 mod envelope;
 mod json;
+mod message;
 mod rules;
 mod signed;
 mod summary;
 mod token;
+mod typed_data;
 mod unsigned;
 
 pub use authority::recover_authority;
+pub use message::recover_message_signer;
 pub use signed::recover_sender;
+pub use typed_data::recover_typed_data_signer;
 
 use alloy_eips::eip7702::Authorization;
-use alloy_primitives::Address;
 
 use crate::{
     Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
@@ -134,22 +176,19 @@ impl Chain for Evm {
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let decoded = match payload.encoding {
-            Encoding::Binary => Decoded::from_binary(payload.bytes)?,
-            Encoding::Json => json::decode(payload.bytes)?,
+        let transaction: Box<dyn Transaction> = match payload.encoding {
+            Encoding::Binary => Decoded::from_binary(payload.bytes)?.into_transaction(payload)?,
+            Encoding::Json => json::decode(payload.bytes)?.into_transaction(payload)?,
+            Encoding::Message => Box::new(message::decode(payload)?),
+            Encoding::TypedData => Box::new(typed_data::decode(payload.bytes)?),
             encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
-        let unsigned = match decoded {
-            Decoded::Authorization(it) => return UnsignedAuthorization::new(it, payload).map(|it| Box::new(it) as _),
-            Decoded::Transaction(unsigned) => unsigned,
-        };
-        let authorities = unsigned.check()?;
-        let transaction = EvmTransaction::new(unsigned, &authorities)?;
+        let actual = &transaction.summary().chain_id;
         match payload.chain_id {
-            Some(expected) if *expected != transaction.summary.chain_id => {
-                Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: transaction.summary.chain_id })
+            Some(expected) if expected != actual => {
+                Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: actual.clone() })
             }
-            _ => Ok(Box::new(transaction)),
+            _ => Ok(transaction),
         }
     }
 }
@@ -169,6 +208,16 @@ impl Decoded {
             Unsigned::from_binary(bytes).map(Self::Transaction)
         }
     }
+
+    /// Checks every rule.
+    fn into_transaction(self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
+        match self {
+            Self::Authorization(authorization) => {
+                UnsignedAuthorization::new(authorization, payload).map(|it| Box::new(it) as _)
+            }
+            Self::Transaction(unsigned) => EvmTransaction::new(unsigned).map(|it| Box::new(it) as _),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -180,10 +229,11 @@ struct EvmTransaction {
 }
 
 impl EvmTransaction {
-    fn new(unsigned: Unsigned, authorities: &[Address]) -> Result<Self, DecodeError> {
+    fn new(unsigned: Unsigned) -> Result<Self, DecodeError> {
+        let authorities = unsigned.check()?;
         let bytes = unsigned.to_binary();
         let sighash = Sighash::new(keccak::keccak256(&bytes));
-        let summary = summary::summarise(&unsigned, authorities, &sighash)?;
+        let summary = summary::summarise(&unsigned, &authorities, &sighash)?;
         Ok(Self { unsigned, bytes, sighash, summary })
     }
 }
@@ -204,8 +254,7 @@ impl Transaction for EvmTransaction {
     }
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
-        require_secp256k1(signer.curve())?;
-        let (scalars, is_y_odd) = single_signature(signatures)?;
+        let (scalars, is_y_odd) = only_signature(signer, signatures)?;
         let bytes = self.unsigned.to_signed(&scalars, is_y_odd);
         let id = format!("0x{}", hex::encode(keccak::keccak256(&bytes)));
         Ok(SignedTransaction { bytes, id })
@@ -221,8 +270,9 @@ fn address_of(key: &VerifyingKey) -> Result<[u8; 20], KeyError> {
     Ok(address)
 }
 
-/// r‖s, and whether the ephemeral point's y is odd.
-fn single_signature(signatures: &[Signature]) -> Result<([u8; 64], bool), SignError> {
+/// r ‖ s, and whether the ephemeral point's y is odd.
+fn only_signature(signer: &VerifyingKey, signatures: &[Signature]) -> Result<([u8; 64], bool), SignError> {
+    require_secp256k1(signer.curve())?;
     let [signature] = signatures else {
         return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
     };

@@ -4,7 +4,7 @@ use alloy_eips::eip7702::{Authorization, SignedAuthorization, constants::MAGIC};
 use alloy_primitives::{Address, U256};
 use alloy_rlp::Decodable;
 
-use super::{NAMESPACE, address_of, authority, require_secp256k1, rules::too_long, single_signature, summary};
+use super::{NAMESPACE, address_of, authority, only_signature, require_secp256k1, rules::too_long, summary};
 use crate::{
     Amount, ChainId, DecodeError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
@@ -90,7 +90,7 @@ impl Transaction for UnsignedAuthorization {
     /// The network knows authorizations by no name: the id is what was signed.
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
         self.require_signer(signer)?;
-        let (scalars, is_y_odd) = single_signature(signatures)?;
+        let (scalars, is_y_odd) = only_signature(signer, signatures)?;
         let (r, s) = scalars.split_at(32);
         let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));
         let signed = SignedAuthorization::new_unchecked(self.authorization.clone(), u8::from(is_y_odd), r, s);
