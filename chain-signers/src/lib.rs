@@ -28,6 +28,8 @@ pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};
 #[cfg(feature = "hd")]
 pub use key::hd;
+#[cfg(feature = "import")]
+pub use key::import;
 pub use key::{
     Curve, GenerateError, KeyError, RecoveryId, Sighash, Signature, SigningKey, SigningPayload, VerifyingKey,
 };

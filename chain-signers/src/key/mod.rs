@@ -3,6 +3,8 @@
 mod error;
 #[cfg(feature = "hd")]
 pub mod hd;
+#[cfg(feature = "import")]
+pub mod import;
 mod payload;
 mod signature;
 mod signing;
