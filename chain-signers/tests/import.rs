@@ -50,6 +50,14 @@ const SCRYPT: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"i
     "mac": "2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097"},
     "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}"#;
 
+/// `accounts/keystore/testdata/keystore/aaa` of go-ethereum, whose password is `foobar`.
+const GO_ETHEREUM: &str = r#"{"address":"f466859ead1932d743d622cb74fc058882e8648a","crypto":{"cipher":"aes-128-ctr",
+    "ciphertext":"cb664472deacb41a2e995fa7f96fe29ce744471deb8d146a0e43c7898c9ddd4d",
+    "cipherparams":{"iv":"dfd9ee70812add5f4b8f89d0811c9158"},"kdf":"scrypt","kdfparams":{"dklen":32,"n":8,"p":16,"r":8,
+    "salt":"0d6769bf016d45c479213990d6a08d938469c4adad8a02ce507b4a4e7b7739f1"},
+    "mac":"bac9af994b15a45dd39669fc66f9aa8a3b9dd8c22cb16e4d8d7ea089d0f1a1a9"},
+    "id":"472e8b3d-afb6-45b5-8111-72c89895099a","version":3}"#;
+
 #[test]
 fn reads_the_bitcoin_wikis_key() {
     for (text, network, is_compressed) in WIF {
@@ -134,6 +142,8 @@ fn opens_the_published_keystores() {
         assert_eq!(hex::encode(*key.secret_bytes()), KEYSTORE_SECRET);
         assert_eq!(Keystore::from_json(&keystore.to_json()).unwrap(), keystore);
     }
+    let keystore = Keystore::from_json(GO_ETHEREUM).unwrap();
+    assert!(keystore.open("foobar").is_ok(), "the key of its address");
 }
 
 #[test]
