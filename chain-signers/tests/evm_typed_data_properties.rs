@@ -13,7 +13,7 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value, json};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn alloy_hashes_it_the_same(dice: Dice) {

@@ -21,18 +21,19 @@ const WIF: [(&str, WifNetwork, bool); 4] = [
     ("cMzLdeGd5vEqxB8B6VFQoRopQ3sLAAvEzDAoQgvX54xwofSWj1fx", WifNetwork::Test, true),
 ];
 
-/// The key pair of Solana's cookbook, <https://solana.com/developers/cookbook/wallets/restore-keypair>, there in both
-/// spellings; its address is in the page on verifying key pairs beside it.
+/// The two key pairs of Solana's cookbook, <https://solana.com/developers/cookbook/wallets/restore-keypair>. The address of
+/// the first is on the page about verifying key pairs beside it, that of the second in the manual of solders.
 const SOLANA_JSON: &str = "[174,47,154,16,202,193,206,113,199,190,53,133,169,175,31,56,222,53,138,189,224,216,117,173,10,\
     149,53,45,73,251,237,246,15,185,186,82,177,240,148,69,241,227,167,80,141,89,240,121,121,35,172,247,68,251,226,218,48,\
     63,176,109,168,89,238,135]";
 const SOLANA_BASE58: &str = "5MaiiCavjCmn9Hs1o3eznqDEhRwxo7pXiAYez7keQUviUkauRiTMD8DrESdrNjN8zd9mTmVhRvBJeg5vhyvgrAhG";
-const SOLANA_ADDRESS: &str = "24PNhTaNtomHhoy3fTRaMhAFCRj4uHqhZEEoWrKDbR5p";
+const SOLANA_JSON_ADDRESS: &str = "24PNhTaNtomHhoy3fTRaMhAFCRj4uHqhZEEoWrKDbR5p";
+const SOLANA_BASE58_ADDRESS: &str = "5pVyoAeURQHNMVU7DmfMHvCDNmTEYXWfEwc136GYhTKG";
 
-/// The test vectors of
-/// <https://ethereum.org/en/developers/docs/data-structures-and-encoding/web3-secret-storage/#test-vectors>, and the older
-/// one with scrypt of the Ethereum wiki, which go-ethereum tests (`accounts/keystore/testdata/v3_test_vector.json`). All have
-/// the same key, password and address.
+/// The two test vectors of the Web3 Secret Storage Definition in the Ethereum wiki, which go-ethereum tests
+/// (`accounts/keystore/testdata/v3_test_vector.json`): the same key, password and address. The definition has since moved to
+/// ethereum.org and got another vector for scrypt there, whose derived key is not what scrypt, OpenSSL's or any other, makes
+/// of its password and salt.
 const KEYSTORE_SECRET: &str = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
 const KEYSTORE_ADDRESS: &str = "008aeeda4d805471df9b2a5b0f38a0c3bcba786b";
 const PASSWORD: &str = "testpassword";
@@ -42,18 +43,20 @@ const PBKDF2: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"i
     "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
     "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},
     "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}"#;
-const SCRYPT: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"iv": "740770fce12ce862af21264dab25f1da"},
-    "ciphertext": "dd8a1132cf57db67c038c6763afe2cbe6ea1949a86abc5843f8ca656ebbb1ea2", "kdf": "scrypt", "kdfparams":
-    {"dklen": 32, "n": 262144, "p": 1, "r": 8, "salt":
-    "25710c2ccd7c610b24d068af83b959b7a0e5f40641f0c82daeb1345766191034"},
-    "mac": "337aeb86505d2d0bb620effe57f18381377d67d76dac1090626aa5cd20886a7c"},
-    "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}"#;
-const OLD_SCRYPT: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"iv": "83dbcc02d8ccb40e466191a123791e0e"},
+const SCRYPT: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"iv": "83dbcc02d8ccb40e466191a123791e0e"},
     "ciphertext": "d172bf743a674da9cdad04534d56926ef8358534d458fffccd4e6ad2fbde479c", "kdf": "scrypt", "kdfparams":
     {"dklen": 32, "n": 262144, "r": 1, "p": 8, "salt":
     "ab0c7876052600dd703518d6fc3fe8984592145b591fc8fb5c6d43190334ba19"},
     "mac": "2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097"},
     "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}"#;
+
+/// `accounts/keystore/testdata/keystore/aaa` of go-ethereum, whose password is `foobar`.
+const GO_ETHEREUM: &str = r#"{"address":"f466859ead1932d743d622cb74fc058882e8648a","crypto":{"cipher":"aes-128-ctr",
+    "ciphertext":"cb664472deacb41a2e995fa7f96fe29ce744471deb8d146a0e43c7898c9ddd4d",
+    "cipherparams":{"iv":"dfd9ee70812add5f4b8f89d0811c9158"},"kdf":"scrypt","kdfparams":{"dklen":32,"n":8,"p":16,"r":8,
+    "salt":"0d6769bf016d45c479213990d6a08d938469c4adad8a02ce507b4a4e7b7739f1"},
+    "mac":"bac9af994b15a45dd39669fc66f9aa8a3b9dd8c22cb16e4d8d7ea089d0f1a1a9"},
+    "id":"472e8b3d-afb6-45b5-8111-72c89895099a","version":3}"#;
 
 #[test]
 fn reads_the_bitcoin_wikis_key() {
@@ -95,10 +98,12 @@ fn refuses_what_is_no_wif() {
 #[test]
 fn reads_solanas_cookbook() {
     let seed = bs58::encode(&bs58::decode(SOLANA_BASE58).into_vec().unwrap()[..32]).into_string();
-    let keys = [import::solana_json(SOLANA_JSON), import::solana_base58(SOLANA_BASE58), import::solana_base58(&seed)];
-    for key in keys {
-        let address = bs58::encode(key.unwrap().verifying_key().to_bytes()).into_string();
-        assert_eq!(address, SOLANA_ADDRESS);
+    for (key, address) in [
+        (import::solana_json(SOLANA_JSON), SOLANA_JSON_ADDRESS),
+        (import::solana_base58(SOLANA_BASE58), SOLANA_BASE58_ADDRESS),
+        (import::solana_base58(&seed), SOLANA_BASE58_ADDRESS),
+    ] {
+        assert_eq!(bs58::encode(key.unwrap().verifying_key().to_bytes()).into_string(), address);
     }
 }
 
@@ -130,13 +135,15 @@ fn refuses_what_is_no_solana_key() {
 
 #[test]
 fn opens_the_published_keystores() {
-    for json in [PBKDF2, SCRYPT, OLD_SCRYPT] {
+    for json in [PBKDF2, SCRYPT] {
         let with_address = json.replacen('{', &format!("{{\"address\": \"{KEYSTORE_ADDRESS}\", "), 1);
         let keystore = Keystore::from_json(&with_address).unwrap();
         let key = keystore.open(PASSWORD).unwrap();
         assert_eq!(hex::encode(*key.secret_bytes()), KEYSTORE_SECRET);
         assert_eq!(Keystore::from_json(&keystore.to_json()).unwrap(), keystore);
     }
+    let keystore = Keystore::from_json(GO_ETHEREUM).unwrap();
+    assert!(keystore.open("foobar").is_ok(), "the key of its address");
 }
 
 #[test]

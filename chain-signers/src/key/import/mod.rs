@@ -22,8 +22,8 @@
 //! # Security
 //! What is read on the way is overwritten, also when reading fails, and errors repeat nothing of the input. The caller
 //! zeroizes the text. Reading base58, hex and JSON takes time that depends on the secret: do it where nobody measures that.
-//! The memory that scrypt works in is freed without being overwritten: from it the password can be guessed faster than from
-//! the file.
+//! The memory that scrypt works in is freed, and PBKDF2's last block left on the stack, without being overwritten: from them
+//! the password can be guessed faster than from the file.
 
 mod base58;
 mod error;

@@ -116,6 +116,7 @@ impl Leaf {
             Kind::FixedBytes(len) => Self::fixed_bytes(path, raw, *len),
             Kind::Integer { bits, is_signed } => Self::integer(path, raw, *bits, *is_signed),
             Kind::String => string(path, raw).map(|text| Self { word: keccak256(text.as_bytes()), text }),
+            // Lists and structures are read before; as bytes, they would be refused.
             Kind::Bytes | Kind::List { .. } | Kind::Structure(_) => {
                 let (bytes, text) = bytes(path, raw)?;
                 Ok(Self { word: keccak256(&bytes), text })

@@ -1,6 +1,6 @@
 //! The `types` of typed data, and `encodeType`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     DecodeError, join,
@@ -34,19 +34,15 @@ impl Types {
     /// Reads definitions that all lead to each other from `primary` on.
     pub(super) fn read(raw: &str, primary: &str) -> Result<Self, DecodeError> {
         let object = open_object("types", raw)?;
-        let mut entries: BTreeMap<&str, &str> = object.entries().collect();
-        let mut names = Vec::new();
-        for name in [DOMAIN, primary] {
-            let (name, _) = entries.get_key_value(name).filter(|_| !names.contains(&name)).ok_or_else(|| {
-                DecodeError::invalid("types", format!("the definition of {DOMAIN} and of another primaryType"), primary)
-            })?;
-            names.push(*name);
+        let mut entries: Vec<_> = object.entries().collect();
+        entries.sort_by_key(|(name, _)| (*name != DOMAIN, *name != primary, *name));
+        let names: Vec<_> = entries.iter().map(|(name, _)| *name).collect();
+        if !names.starts_with(&[DOMAIN, primary]) {
+            let expected = format!("the definition of {DOMAIN} and of another primaryType");
+            return Err(DecodeError::invalid("types", expected, primary));
         }
-        names.extend(entries.keys().filter(|name| !names.contains(name)).copied().collect::<Vec<_>>());
-        let definitions = names
-            .iter()
-            .map(|name| Definition::read(name, entries.remove(name).unwrap_or_default(), &names))
-            .collect::<Result<Vec<_>, _>>()?;
+        let definitions =
+            entries.iter().map(|(name, raw)| Definition::read(name, raw, &names)).collect::<Result<_, _>>()?;
         let mut this = Self(definitions);
         this.check_use()?;
         for index in 0..this.0.len() {
