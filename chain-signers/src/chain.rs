@@ -2,6 +2,8 @@
 //!
 //! The traits know no chain, and each chain knows only the traits.
 
+#[cfg(feature = "cosmos")]
+pub mod cosmos;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "solana")]
@@ -26,6 +28,16 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`KeyError::CurveMismatch`] if the key is on another curve.
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError>;
+
+    /// The address of a key on one chain of the kind, where it differs from chain to chain (Cosmos).
+    ///
+    /// # Errors
+    /// [`KeyError::CurveMismatch`] if the key is on another curve; [`KeyError::UnknownChain`] if it cannot be told how the
+    /// chain writes addresses.
+    fn address_on(&self, key: &VerifyingKey, chain_id: &ChainId) -> Result<String, KeyError> {
+        let _ = chain_id;
+        self.address(key)
+    }
 
     /// Decodes exactly: what would re-encode differently, has an unknown field or is not understood is refused.
     ///

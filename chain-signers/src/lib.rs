@@ -15,10 +15,14 @@ pub mod hazmat;
 mod keccak;
 pub mod key;
 pub mod policy;
+#[cfg(any(feature = "cosmos", feature = "tron"))]
+mod protobuf;
 mod signer;
 mod strict_json;
 
 pub use amount::{Amount, AmountError};
+#[cfg(feature = "cosmos")]
+pub use chain::cosmos;
 #[cfg(feature = "evm")]
 pub use chain::evm;
 #[cfg(feature = "solana")]
