@@ -8,6 +8,8 @@ pub mod cosmos;
 pub mod evm;
 #[cfg(feature = "solana")]
 pub mod solana;
+#[cfg(feature = "tron")]
+pub mod tron;
 
 use std::{borrow::Cow, fmt};
 

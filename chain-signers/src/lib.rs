@@ -27,6 +27,8 @@ pub use chain::cosmos;
 pub use chain::evm;
 #[cfg(feature = "solana")]
 pub use chain::solana;
+#[cfg(feature = "tron")]
+pub use chain::tron;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};
 pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};

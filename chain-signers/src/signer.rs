@@ -110,6 +110,8 @@ impl Registry {
         let registry = registry.with(crate::evm::Evm);
         #[cfg(feature = "solana")]
         let registry = registry.with(crate::solana::Solana);
+        #[cfg(feature = "tron")]
+        let registry = registry.with(crate::tron::Tron);
         registry
     }
 

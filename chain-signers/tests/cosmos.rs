@@ -95,18 +95,39 @@ mod wallet_core {
         3bfb9153b03e595e21cf14a88b2356f2935059d4b96f1d946433351d4a92f6ef675340";
     /// `SignTxJson`: the document that its fields make, and the signature.
     pub(crate) const AMINO_SEND: (&str, &str) = (
-        r#"{"account_number":"1037","chain_id":"gaia-13003","fee":{"amount":[{"amount":"200","denom":"muon"}],"gas":"200000"},"memo":"","msgs":[{"type":"cosmos-sdk/MsgSend","value":{"amount":[{"amount":"1","denom":"muon"}],"from_address":"cosmos1hsk6jryyqjfhp5dhc55tc9jtckygx0eph6dd02","to_address":"cosmos1zt50azupanqlfam5afhv3hexwyutnukeh4c573"}}],"sequence":"8"}"#,
-        "fc3ef899d206c88077fec42f21ba0b4df4bd3fd115fdf606ae01d9136fef363f57e9e33a7b9ec6ddab658cd07e3c0067470de94e4e75b979a1085a29f0efd926",
+        concat!(
+            r#"{"account_number":"1037","chain_id":"gaia-13003","fee":{"amount":[{"amount":"200","#,
+            r#""denom":"muon"}],"gas":"200000"},"memo":"","msgs":[{"type":"cosmos-sdk/MsgSend","#,
+            r#""value":{"amount":[{"amount":"1","denom":"muon"}],"#,
+            r#""from_address":"cosmos1hsk6jryyqjfhp5dhc55tc9jtckygx0eph6dd02","#,
+            r#""to_address":"cosmos1zt50azupanqlfam5afhv3hexwyutnukeh4c573"}}],"sequence":"8"}"#,
+        ),
+        "fc3ef899d206c88077fec42f21ba0b4df4bd3fd115fdf606ae01d9136fef363f57e9e33a7b9ec6ddab658cd07e3c0067470d\
+         e94e4e75b979a1085a29f0efd926",
     );
     /// `StakingTests.cpp`, `Staking`, the second part.
     pub(crate) const AMINO_DELEGATE: (&str, &str) = (
-        r#"{"account_number":"1037","chain_id":"gaia-13003","fee":{"amount":[{"amount":"1018","denom":"muon"}],"gas":"101721"},"memo":"","msgs":[{"type":"cosmos-sdk/MsgDelegate","value":{"amount":{"amount":"10","denom":"muon"},"delegator_address":"cosmos1hsk6jryyqjfhp5dhc55tc9jtckygx0eph6dd02","validator_address":"cosmosvaloper1zkupr83hrzkn3up5elktzcq3tuft8nxsmwdqgp"}}],"sequence":"7"}"#,
-        "c08bdf6c2b0b4428f37975e85d329f1cb19745b000994a743b5df81d57d573aa5f755349befcc848c1d1507818723b1288594bc91df685e89aff22e0303b4861",
+        concat!(
+            r#"{"account_number":"1037","chain_id":"gaia-13003","fee":{"amount":[{"amount":"1018","#,
+            r#""denom":"muon"}],"gas":"101721"},"memo":"","msgs":[{"type":"cosmos-sdk/MsgDelegate","#,
+            r#""value":{"amount":{"amount":"10","denom":"muon"},"#,
+            r#""delegator_address":"cosmos1hsk6jryyqjfhp5dhc55tc9jtckygx0eph6dd02","#,
+            r#""validator_address":"cosmosvaloper1zkupr83hrzkn3up5elktzcq3tuft8nxsmwdqgp"}}],"sequence":"7"}"#,
+        ),
+        "c08bdf6c2b0b4428f37975e85d329f1cb19745b000994a743b5df81d57d573aa5f755349befcc848c1d1507818723b128859\
+         4bc91df685e89aff22e0303b4861",
     );
     /// `TWAnySignerTests.cpp`, `SignJSON`.
     pub(crate) const AMINO_MEMO: (&str, &str) = (
-        r#"{"account_number":"8733","chain_id":"cosmoshub-2","fee":{"amount":[{"amount":"5000","denom":"uatom"}],"gas":"200000"},"memo":"Testing","msgs":[{"type":"cosmos-sdk/MsgSend","value":{"amount":[{"amount":"995000","denom":"uatom"}],"from_address":"cosmos1ufwv9ymhqaal6xz47n0jhzm2wf4empfqvjy575","to_address":"cosmos135qla4294zxarqhhgxsx0sw56yssa3z0f78pm0"}}],"sequence":"0"}"#,
-        "50b12952a373a009d8131db1db617700d0223d7aae014f7e9aa2d6a0003f64e5064ccb1d6fabebcb3b16e80297d8aaa3d6918d76b4dc439f19d3d24fca3a6010",
+        concat!(
+            r#"{"account_number":"8733","chain_id":"cosmoshub-2","fee":{"amount":[{"amount":"5000","#,
+            r#""denom":"uatom"}],"gas":"200000"},"memo":"Testing","msgs":[{"type":"cosmos-sdk/MsgSend","#,
+            r#""value":{"amount":[{"amount":"995000","denom":"uatom"}],"#,
+            r#""from_address":"cosmos1ufwv9ymhqaal6xz47n0jhzm2wf4empfqvjy575","#,
+            r#""to_address":"cosmos135qla4294zxarqhhgxsx0sw56yssa3z0f78pm0"}}],"sequence":"0"}"#,
+        ),
+        "50b12952a373a009d8131db1db617700d0223d7aae014f7e9aa2d6a0003f64e5064ccb1d6fabebcb3b16e80297d8aaa3d691\
+         8d76b4dc439f19d3d24fca3a6010",
     );
 }
 

@@ -16,4 +16,4 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-static MAINNET: LazyLock<ChainId> = LazyLock::new(|| "tron:0x2b6653dc".parse().expect("a chain id"));
+static MAINNET: LazyLock<ChainId> = LazyLock::new(|| "tron:728126428".parse().expect("a chain id"));
