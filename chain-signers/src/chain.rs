@@ -31,11 +31,12 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// [`KeyError::CurveMismatch`] if the key is on another curve.
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError>;
 
-    /// The address of a key on one chain of the kind, where it differs from chain to chain (Cosmos).
+    /// The address of a key on one chain of this kind. Chains that spell addresses differently from network to network
+    /// (Bitcoin, Cosmos) override it; elsewhere it is [`address`](Self::address).
     ///
     /// # Errors
-    /// [`KeyError::CurveMismatch`] if the key is on another curve; [`KeyError::UnknownChain`] if it cannot be told how the
-    /// chain writes addresses.
+    /// [`KeyError::CurveMismatch`] if the key is on another curve; [`KeyError::UnknownChain`] if an override does not know
+    /// the chain.
     fn address_on(&self, key: &VerifyingKey, chain_id: &ChainId) -> Result<String, KeyError> {
         let _ = chain_id;
         self.address(key)

@@ -256,8 +256,8 @@ fn says_what_a_send_does() {
     assert_eq!(summary.actions, [token_transfer("uatom", to, 400_000)]);
     assert_eq!(summary.fee_ceiling, Some(Amount::from(1000_u64)));
     let start = format!(
-        "send 400000 uatom to {to} on cosmos:cosmoshub-4 (direct, account 546179, sequence 0 of \
-         cosmos1mky69cn8ektwy0845vec9upsdphktxt03gkwlx); fee 1000 uatom (200000 gas); sighash "
+        "send 400000 uatom to {to} on cosmos:cosmoshub-4 (direct, account 546179, sequence 0); \
+         cosmos1mky69cn8ektwy0845vec9upsdphktxt03gkwlx signs; fee 1000 uatom (200000 gas); sighash "
     );
     assert!(summary.text.starts_with(&start), "{}", summary.text);
 }
@@ -284,7 +284,7 @@ fn says_what_a_delegation_and_an_unknown_message_do() {
 fn an_ibc_transfer_names_port_channel_and_receiver_and_its_memo_is_an_exception() {
     let to = "transfer/channel-141/osmo18s0hdnsllgcclweu9aymw4ngktr2k0rkvn7jmn";
     let transfer = token_transfer("uatom", to, 100_000);
-    assert_eq!(hub(wallet_core::IBC_TRANSFER).summary().actions, [transfer.clone()]);
+    assert_eq!(hub(wallet_core::IBC_TRANSFER).summary().actions, std::slice::from_ref(&transfer));
 
     let raw = tx_raw(&hex::decode(wallet_core::IBC_TRANSFER).unwrap());
     let mut message = protobuf::fields(&protobuf::fields(&raw.body)[0].1)[1].1.clone();
@@ -458,6 +458,21 @@ fn refuses_amino_json_that_is_not_strict() {
     }
 }
 
+/// Escapes lengthen it, and what is signed must be readable again.
+#[test]
+fn refuses_amino_json_whose_canonical_form_is_too_long() {
+    let message = |memo: &str| {
+        format!(
+            r#"{{"type":"cosmos-sdk/MsgTransfer","value":{{"memo":"{memo}","receiver":"a","sender":"{}","source_channel":"channel-0","source_port":"transfer","timeout_height":{{}},"token":{{"amount":"1","denom":"uatom"}}}}}}"#,
+            cosmjs::ADDRESS
+        )
+    };
+    let doc = |memo: &str| amino(&vec![message(memo); 64].join(","));
+    assert!(decode(Encoding::Json, doc(&"a".repeat(512)).as_bytes()).is_ok());
+    let refused = decode(Encoding::Json, doc(&"<".repeat(512)).as_bytes());
+    assert!(matches!(refused, Err(DecodeError::TooLong { .. })), "{refused:?}");
+}
+
 #[test]
 fn only_the_signer_signs() {
     let other = signer(&"11".repeat(32));
@@ -485,6 +500,15 @@ fn a_chain_id_other_than_the_callers_is_refused() {
         let refused = Cosmos.decode(&Payload::new(encoding, &doc));
         assert!(matches!(refused, Err(DecodeError::UnsupportedEncoding { .. })));
     }
+}
+
+#[test]
+fn a_chain_id_that_is_hashed_is_said_as_it_is() {
+    let Parts { body, signers, fee } = Parts::default();
+    let doc = sign_doc(&body, &[signers, fee].concat(), "kava_2222-10", 1);
+    let transaction = decode(Encoding::Binary, &doc).unwrap();
+    assert!(transaction.summary().chain_id.as_str().starts_with("cosmos:hashed-"));
+    assert!(transaction.summary().text.contains(r#", chain "kava_2222-10")"#), "{}", transaction.summary().text);
 }
 
 /// The addresses of CosmJS's `packages/amino/src/addresses.spec.ts`, and of one account on other chains.

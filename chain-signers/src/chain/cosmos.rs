@@ -23,26 +23,27 @@
 //! | IBC `MsgTransfer` | `TokenTransfer` to `port/channel/receiver`, such as `transfer/channel-141/osmo1…` |
 //! | any other (binary only) | [`ProgramCall`](crate::Action::ProgramCall) of the type URL, not decoded further |
 //!
-//! Name a type URL in a policy with care: `MsgExec` of `authz`, for one, runs any messages. All senders must be the same, and
-//! be the signer. Addresses may have any prefix; those of one message have the same.
+//! Name a type URL in a policy with care: `MsgExec` of `authz`, for one, runs any messages. All senders must be the same,
+//! and be the signer. Addresses may have any prefix; those of one message have the same.
 //!
-//! An IBC transfer with a memo of its own is subject to the exception `ibc_memo`, because the other chain may take the memo as
-//! an order: to forward the coins, or to call a contract with them.
+//! An IBC transfer with a memo of its own is subject to the exception `ibc_memo`, because the other chain may take the memo
+//! as an order: to forward the coins, or to call a contract with them. **A transaction's memo is said in the text and judged
+//! by nobody**, although exchanges, and chains such as THORChain, take it as an order too.
 //!
 //! # Fees
-//! [`fee_ceiling`](crate::Summary::fee_ceiling) is the fee's amount if it is in one denomination, zero if there is none, and
-//! `None` if there are several. A fee in another denomination than the chain's own is subject to the exception `fee_denom_`
-//! with the denomination after it (`fee_denom_uatom`, `fee_denom_ibc/27394FB0…`), so that a policy that permits it knows in
-//! what the ceiling counts. Of chains that are not well known, no denomination is the own one.
+//! [`fee_ceiling`](crate::Summary::fee_ceiling) is the fee's amount if it is in one denomination, zero if there is none,
+//! and `None` if there are several. A fee in another denomination than the chain's own is subject to the exception
+//! `fee_denom_` with the denomination after it (`fee_denom_uatom`, `fee_denom_ibc/27394FB0…`), so that a policy that permits
+//! it knows in what the ceiling counts. Of chains that are not well known, no denomination is the own one.
 //!
 //! # Chain ids
 //! The reference is the chain's own id if it is plain, and else `hashed-` and 16 hex digits, as the
 //! [namespace](https://namespaces.chainagnostic.org/cosmos/caip2) says; Kava's `kava_2222-10` has a low line and is hashed.
 //!
 //! # What is refused
-//! More signers than one, multi-signatures, other kinds of keys (so all of Injective and Evmos), other sign modes, a fee paid
-//! or granted by somebody else, tips, extension options, unordered transactions, empty or unsorted amounts, more than 64
-//! messages, memos beyond 512 bytes.
+//! More signers than one, multi-signatures, other kinds of keys (so all of Injective and Evmos), other sign modes, a fee
+//! paid or granted by somebody else, tips, extension options, unordered transactions, empty or unsorted amounts, more than
+//! 64 messages, memos beyond 512 bytes.
 
 mod address;
 mod amino;
@@ -70,8 +71,8 @@ use document::{Document, Sender};
 
 /// The `cosmos` chains.
 ///
-/// Addresses start with `cosmos`; [`address_on`](Chain::address_on) knows the prefixes of well-known chains, and [`address`]
-/// writes any.
+/// Addresses start with `cosmos`; [`address_on`](Chain::address_on) knows the prefixes of well-known chains, and
+/// [`address`] writes any.
 ///
 /// ```
 /// use chain_signers::{Action, Amount, Chain, Encoding, Payload, cosmos::Cosmos};
@@ -159,7 +160,11 @@ impl CosmosTransaction {
         }
         document.check_payer(&account)?;
         let sighash = Sighash::new(Sha256::digest(bytes).into());
-        let summary = summary::summarise(&document, "direct", chain_id, sender.as_ref(), &sighash)?;
+        let signer = match &sender {
+            Some(sender) => sender.text.clone(),
+            None => address(DEFAULT_PREFIX, &key).map_err(|error| DecodeError::malformed("a public key", error))?,
+        };
+        let summary = summary::summarise(&document, "direct", chain_id, &signer, &sighash)?;
         Ok(Self { bytes: bytes.to_vec(), sighash, body, auth: Auth::Direct { auth_info, key }, sender, summary })
     }
 
@@ -169,8 +174,11 @@ impl CosmosTransaction {
         let sender = sender.ok_or(DecodeError::Missing { field: "the sender of a message".into() })?;
         document.check_payer(&sender.account)?;
         let bytes = std_sign_doc::encode(&document)?.into_bytes();
+        if bytes.len() > MAX_LEN {
+            return Err(too_long("the canonical transaction", "bytes", bytes.len(), MAX_LEN)); // escapes made it longer
+        }
         let sighash = Sighash::new(Sha256::digest(&bytes).into());
-        let summary = summary::summarise(&document, "amino", chain_id, Some(&sender), &sighash)?;
+        let summary = summary::summarise(&document, "amino", chain_id, &sender.text, &sighash)?;
         let body = document.to_body();
         Ok(Self { bytes, sighash, body, auth: Auth::Amino(document), sender: Some(sender), summary })
     }

@@ -3,8 +3,8 @@
 //! # Binary
 //! The `raw_data` of a transaction in Protocol Buffers (what APIs call `raw_data_hex`), whose SHA-256 is signed:
 //! `ref_block_bytes`, `ref_block_hash`, `expiration`, `data`, `contract`, `timestamp` and `fee_limit`. It must re-encode to
-//! itself, and so must a contract that is understood: no unknown field, no default value written out, every field in order.
-//! There is no JSON encoding: the JSON of TRON's APIs is not what is signed.
+//! itself, and so must a contract that is understood: no unknown field, no default value written out, every field in
+//! order. There is no JSON encoding: the JSON of TRON's APIs is not what is signed.
 //!
 //! # What it does not say
 //! It names no chain, so [`Payload::chain_id`] is required and must be in the namespace `tron`: its reference is the last
@@ -20,17 +20,19 @@
 //! | `TransferAssetContract` (TRC-10) | [`TokenTransfer`](crate::Action::TokenTransfer) of the token's number |
 //! | `TriggerSmartContract` with `transfer` or `transferFrom` (TRC-20, TRC-721) | `TokenTransfer` |
 //! | `TriggerSmartContract` with `approve` | [`TokenApproval`](crate::Action::TokenApproval) |
-//! | any other `TriggerSmartContract` | [`ContractCall`](crate::Action::ContractCall); TRC-10 tokens that go with it are a `TokenTransfer` to the contract |
+//! | any other `TriggerSmartContract` | [`ContractCall`](crate::Action::ContractCall) |
 //! | any other | [`ProgramCall`](crate::Action::ProgramCall) of the type's name, such as `FreezeBalanceV2Contract` |
 //!
-//! Of a contract that is not decoded further, the owner is read all the same. Name it in a policy with care:
+//! TRC-10 tokens that go with a call are a `TokenTransfer` to the contract, beside the call. Of a contract that is not
+//! decoded further, the owner is read all the same. Name it in a policy with care:
 //! `AccountPermissionUpdateContract` gives the account away. In the arguments of a token's function, an address has zeros
 //! before it, or the prefix 0x41 that some libraries leave there.
 //!
 //! # Fees
-//! [`fee_ceiling`](crate::Summary::fee_ceiling) is `fee_limit`, which bounds what a contract's execution burns, and `None` for
-//! a contract that is not decoded further, as some have a fixed price. **It leaves out** what the network's parameters set and
-//! a transaction does not bound: bandwidth by its size, the making of a receiver's account (about one TRX), and a memo's price.
+//! [`fee_ceiling`](crate::Summary::fee_ceiling) is `fee_limit`, which bounds what a contract's execution burns, and `None`
+//! for a contract that is not decoded further, as some have a fixed price. **It leaves out** what the network's parameters
+//! set and a transaction does not bound: bandwidth by its size, the making of a receiver's account (about one TRX), and a
+//! memo's price.
 //!
 //! # What is refused
 //! Several contracts, an owner that is not the signer, `Permission_id` (so multi-signatures), `auths`, `scripts`, providers,

@@ -46,8 +46,8 @@ pub enum KeyError {
         /// How long the input was.
         actual: usize,
     },
-    /// It is not known how the chain writes the address of such a key.
-    #[error("it is not known how {chain_id} writes the address of a key")]
+    /// Keys have no addresses on this chain, or its way of spelling them is not known here.
+    #[error("no addresses are known for chain {chain_id}")]
     UnknownChain {
         /// The chain.
         chain_id: ChainId,

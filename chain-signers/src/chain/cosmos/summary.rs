@@ -1,15 +1,11 @@
-use super::{
-    chain_id, coin,
-    document::{Document, Sender},
-    proto::Coin,
-};
+use super::{chain_id, coin, document::Document, proto::Coin};
 use crate::{Action, Amount, ChainId, DecodeError, Sighash, Summary};
 
 pub(super) fn summarise(
     document: &Document,
     mode: &str,
     chain_id: ChainId,
-    sender: Option<&Sender>,
+    signer: &str,
     sighash: &Sighash,
 ) -> Result<Summary, DecodeError> {
     let mut actions = Vec::with_capacity(document.messages.len());
@@ -20,10 +16,10 @@ pub(super) fn summarise(
     actions.extend(foreign.map(|coin| Action::Exception { name: format!("fee_denom_{}", coin.denom).into() }));
     let Document { account_number, sequence, fee, memo, timeout_height, .. } = document;
     let mut text = format!("{words} on {chain_id} ({mode}, account {account_number}, sequence {sequence}");
-    if let Some(sender) = sender {
-        text += &format!(" of {}", sender.text);
+    if chain_id.reference() != document.chain_id {
+        text += &format!(", chain {:?}", document.chain_id);
     }
-    text += &format!("); fee {} ({} gas)", coin::text(&fee.amount), fee.gas_limit);
+    text += &format!("); {signer} signs; fee {} ({} gas)", coin::text(&fee.amount), fee.gas_limit);
     if !memo.is_empty() {
         text += &format!("; memo {memo:?}");
     }
