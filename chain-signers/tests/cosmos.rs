@@ -302,7 +302,7 @@ fn several_messages_are_several_actions() {
     let twice = [seed.body.clone(), seed.body.clone(), text(2, "a \"memo\"\n"), number(3, 77)].concat();
     let transaction = Parts { body: twice, ..seed }.decode().unwrap();
     let one = token_transfer("ucosm", "cosmos1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5lzv7xu", 1_234_567);
-    assert_eq!(transaction.summary().actions, [one.clone(), one, exception("fee_denom_ucosm")]);
+    assert_eq!(transaction.summary().actions, [one.clone(), one, exception("memo"), exception("fee_denom_ucosm")]);
     let text = &transaction.summary().text;
     assert!(text.contains(r#"; memo "a \"memo\"\n"; until block 77; sighash "#), "{text}");
 }
@@ -318,13 +318,35 @@ fn each_coin_is_a_transfer_and_a_fee_of_several_has_no_ceiling() {
         [
             token_transfer("ibc/27394FB0", RECEIVER, 5),
             token_transfer("ucosm", RECEIVER, 7),
-            exception("fee_denom_ibc/27394FB0"),
+            exception("fee_denom_hashed-46a41e6aa9a44508303532cade4b6ecb"),
             exception("fee_denom_ucosm"),
         ]
     );
     assert_eq!(transaction.summary().fee_ceiling, None);
     let free = Parts::default().with_fee(&number(2, 9)).decode().unwrap();
     assert_eq!(free.summary().fee_ceiling, Some(Amount::ZERO));
+}
+
+/// A policy can name no others: 1 to 64 of `a-z`, `0-9`, `_` and `-`.
+#[test]
+fn names_of_exceptions_are_short_and_plain_and_differ() {
+    let name = |denom: &str| {
+        let transaction = Parts::default().with_fee(&[coin(1, denom, "1"), number(2, 9)].concat()).decode().unwrap();
+        match transaction.summary().actions.last() {
+            Some(Action::Exception { name }) => name.clone().into_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let long = "a".repeat(55);
+    let names: Vec<_> = ["uatom", "uAtom", "u/atom", "u-atom", "hashed-0", &long, &"a".repeat(54)].map(name).to_vec();
+    assert_eq!(names[0], "fee_denom_uatom");
+    for (i, one) in names.iter().enumerate() {
+        assert!(
+            one.len() <= 64
+                && !one.contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && !"_-".contains(c))
+        );
+        assert!(names[..i].iter().all(|other| other != one), "{one}");
+    }
 }
 
 #[test]

@@ -193,6 +193,7 @@ fn the_fee_limit_is_the_ceiling_of_what_is_understood() {
     assert_eq!(transaction.summary().fee_ceiling, Some(Amount::from(100_000_000_u64)));
     assert!(transaction.summary().text.contains(r#"fee limit 100, "#), "{}", transaction.summary().text);
     assert!(transaction.summary().text.contains(r#"; memo "a \"memo\"";"#), "{}", transaction.summary().text);
+    assert_eq!(transaction.summary().actions.last(), Some(&Action::Exception { name: "memo".into() }));
     let binary = Parts { memo: vec![0xff], ..Parts::default() }.decode().unwrap();
     assert!(binary.summary().text.contains("; memo 0xff;"));
     let vote = decode(&hex::decode(wallet_core::VOTE_WITNESS.raw_data).unwrap()).unwrap();

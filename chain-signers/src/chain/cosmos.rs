@@ -26,15 +26,16 @@
 //! Name a type URL in a policy with care: `MsgExec` of `authz`, for one, runs any messages. All senders must be the same,
 //! and be the signer. Addresses may have any prefix; those of one message have the same.
 //!
-//! An IBC transfer with a memo of its own is subject to the exception `ibc_memo`, because the other chain may take the memo
-//! as an order: to forward the coins, or to call a contract with them. **A transaction's memo is said in the text and judged
-//! by nobody**, although exchanges, and chains such as THORChain, take it as an order too.
+//! A memo is subject to the exception `memo`, because exchanges read there whose account they are to credit, and some chains
+//! whole orders; an IBC transfer with a memo of its own to `ibc_memo`, because the other chain may take it as an order to
+//! forward the coins, or to call a contract with them.
 //!
 //! # Fees
 //! [`fee_ceiling`](crate::Summary::fee_ceiling) is the fee's amount if it is in one denomination, zero if there is none,
 //! and `None` if there are several. A fee in another denomination than the chain's own is subject to the exception
-//! `fee_denom_` with the denomination after it (`fee_denom_uatom`, `fee_denom_ibc/27394FB0…`), so that a policy that permits
-//! it knows in what the ceiling counts. Of chains that are not well known, no denomination is the own one.
+//! `fee_denom_` with the denomination after it, such as `fee_denom_uatom`, so that a policy that permits it knows in what the
+//! ceiling counts. Instead of a denomination that is not of a few small letters, digits, `_` and `-`, there is `hashed-` and
+//! the first 32 hex digits of its SHA-256. Of chains that are not well known, no denomination is the own one.
 //!
 //! # Chain ids
 //! The reference is the chain's own id if it is plain, and else `hashed-` and 16 hex digits, as the

@@ -28,6 +28,8 @@
 //! `AccountPermissionUpdateContract` gives the account away. In the arguments of a token's function, an address has zeros
 //! before it, or the prefix 0x41 that some libraries leave there.
 //!
+//! A memo (`data`) is subject to the exception `memo`: exchanges read there whose account they are to credit.
+//!
 //! # Fees
 //! [`fee_ceiling`](crate::Summary::fee_ceiling) is `fee_limit`, which bounds what a contract's execution burns, and `None`
 //! for a contract that is not decoded further, as some have a fixed price. **It leaves out** what the network's parameters

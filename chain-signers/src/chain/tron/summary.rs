@@ -12,7 +12,10 @@ pub(super) fn summarise(
     chain_id: &ChainId,
     sighash: &Sighash,
 ) -> Result<Summary, DecodeError> {
-    let (actions, words) = describe(contract)?;
+    let (mut actions, words) = describe(contract)?;
+    if !raw.data.is_empty() {
+        actions.push(Action::Exception { name: "memo".into() });
+    }
     let fee_limit = natural("fee_limit", raw.fee_limit)?;
     let memo = match std::str::from_utf8(&raw.data) {
         Ok("") => String::new(),
