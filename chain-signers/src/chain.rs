@@ -2,10 +2,14 @@
 //!
 //! The traits know no chain, and each chain knows only the traits.
 
+#[cfg(feature = "cosmos")]
+pub mod cosmos;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "solana")]
 pub mod solana;
+#[cfg(feature = "tron")]
+pub mod tron;
 
 use std::{borrow::Cow, fmt};
 
@@ -26,6 +30,17 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`KeyError::CurveMismatch`] if the key is on another curve.
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError>;
+
+    /// The address of a key on one chain of this kind. Chains that spell addresses differently from network to network
+    /// (Bitcoin, Cosmos) override it; elsewhere it is [`address`](Self::address).
+    ///
+    /// # Errors
+    /// [`KeyError::CurveMismatch`] if the key is on another curve; [`KeyError::UnknownChain`] if an override does not know
+    /// the chain.
+    fn address_on(&self, key: &VerifyingKey, chain_id: &ChainId) -> Result<String, KeyError> {
+        let _ = chain_id;
+        self.address(key)
+    }
 
     /// Decodes exactly: what would re-encode differently, has an unknown field or is not understood is refused.
     ///

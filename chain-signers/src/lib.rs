@@ -15,14 +15,20 @@ pub mod hazmat;
 mod keccak;
 pub mod key;
 pub mod policy;
+#[cfg(any(feature = "cosmos", feature = "tron"))]
+mod protobuf;
 mod signer;
 mod strict_json;
 
 pub use amount::{Amount, AmountError};
+#[cfg(feature = "cosmos")]
+pub use chain::cosmos;
 #[cfg(feature = "evm")]
 pub use chain::evm;
 #[cfg(feature = "solana")]
 pub use chain::solana;
+#[cfg(feature = "tron")]
+pub use chain::tron;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};
 pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};

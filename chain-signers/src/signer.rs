@@ -116,10 +116,14 @@ impl Registry {
     /// The chains whose features are on.
     pub fn with_enabled_chains() -> Self {
         let registry = Self::new();
+        #[cfg(feature = "cosmos")]
+        let registry = registry.with(crate::cosmos::Cosmos);
         #[cfg(feature = "evm")]
         let registry = registry.with(crate::evm::Evm);
         #[cfg(feature = "solana")]
         let registry = registry.with(crate::solana::Solana);
+        #[cfg(feature = "tron")]
+        let registry = registry.with(crate::tron::Tron);
         registry
     }
 
@@ -141,7 +145,7 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "evm", feature = "solana"))]
+    #[cfg(any(feature = "cosmos", feature = "evm", feature = "solana", feature = "tron"))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self

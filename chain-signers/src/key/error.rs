@@ -1,4 +1,4 @@
-use crate::Curve;
+use crate::{ChainId, Curve, error::short};
 
 /// Why bytes are not a key or a signature.
 #[non_exhaustive]
@@ -11,6 +11,12 @@ pub enum KeyError {
         expected: Curve,
         /// The key's curve.
         actual: Curve,
+    },
+    /// The text cannot stand before a Bech32 address (BIP-173).
+    #[error("{} is not a prefix of addresses", short(.prefix))]
+    InvalidPrefix {
+        /// The text.
+        prefix: String,
     },
     /// The bytes are not a point that may be a public key, or not its one encoding.
     #[error("not a valid {curve} public key")]
@@ -39,6 +45,12 @@ pub enum KeyError {
         expected: usize,
         /// How long the input was.
         actual: usize,
+    },
+    /// Keys have no addresses on this chain, or its way of spelling them is not known here.
+    #[error("no addresses are known for chain {chain_id}")]
+    UnknownChain {
+        /// The chain.
+        chain_id: ChainId,
     },
 }
 
