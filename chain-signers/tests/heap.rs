@@ -38,7 +38,7 @@ fn secrets() -> Vec<(&'static str, Masked, Use)> {
             ed25519,
         ),
         ("a seed of keys", Masked::new(&seed), derived),
-        ("a mnemonic", Masked::new(PHRASE.map(|byte| byte ^ MASK).as_slice()).unmasked_twice(), mnemonic),
+        ("a mnemonic", Masked(PHRASE.to_vec()), mnemonic),
     ]
 }
 
@@ -74,7 +74,6 @@ fn mnemonic(secret: &Masked) -> usize {
     let mnemonic = Mnemonic::from_phrase(std::str::from_utf8(&plain).unwrap()).unwrap();
     drop(mnemonic.to_seed("passphrase"));
     assert!(!mnemonic.as_phrase().is_empty());
-    // It is kept as entropy, not as words: only what `plain` holds is there.
     secret.copies()
 }
 
@@ -84,11 +83,6 @@ struct Masked(Vec<u8>);
 impl Masked {
     fn new(plain: &[u8]) -> Self {
         Self(plain.iter().map(|byte| byte ^ MASK).collect())
-    }
-
-    /// For what was masked already before it was masked.
-    fn unmasked_twice(self) -> Self {
-        Self(self.0.iter().map(|byte| byte ^ MASK).collect())
     }
 
     fn plain(&self) -> Zeroizing<Vec<u8>> {
