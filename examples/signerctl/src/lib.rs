@@ -51,8 +51,9 @@
 //! `json` (the default), `binary`, `message`, `typed-data` or `prehash`; what is binary, and a hash, may be written as `0x`
 //! and hex. A message is the file as it is, a line's end included. Bitcoin needs to know who signs: `--public-key HEX`.
 //!
-//! A development key is a file that only its owner can read (`chmod 600`), as `--key-format` says: `hex`, or `mnemonic` with
-//! `--path` and perhaps `--passphrase-file`. No enclave holds it and no policy is asked.
+//! A development key is a file that only its owner can read (`chmod 600`), as `--key-format` says: `hex`; `mnemonic` with
+//! `--path` and perhaps `--passphrase-file`; `keystore` with its password in `--passphrase-file`; `wif`; `solana-json`;
+//! `solana-base58`. No enclave holds it and no policy is asked.
 //!
 //! `policy check` judges as if the caller had signed nothing yet. A transaction that is denied is exit code 1.
 //!

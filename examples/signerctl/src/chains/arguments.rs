@@ -92,6 +92,14 @@ pub(crate) struct KeyFileArguments {
 pub(crate) enum KeyFormat {
     /// 32 bytes in hex, with or without 0x.
     Hex,
+    /// Ethereum's keystore (Web3 Secret Storage, version 3); its password is in --passphrase-file.
+    Keystore,
     /// English words (BIP-39); the key is derived by --path.
     Mnemonic,
+    /// Solana's key pair in base58.
+    SolanaBase58,
+    /// Solana's key pair as a list of 64 numbers.
+    SolanaJson,
+    /// Bitcoin's wallet import format.
+    Wif,
 }

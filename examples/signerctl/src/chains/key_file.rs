@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use chain_signers::hd::{DerivationPath, Mnemonic};
+use chain_signers::import::{self, ImportError, Keystore};
 use chain_signers::{Curve, SigningKey};
 use zeroize::Zeroizing;
 
@@ -14,25 +15,41 @@ pub(crate) fn read(arguments: &KeyFileArguments, curve: Curve, stdin: &mut dyn R
     let secret = files::read_private(&arguments.key_file, stdin, MAX_KEY_FILE_LEN)?;
     let malformed = |detail: String| Failure::Malformed { path: arguments.key_file.clone(), detail };
     let text = std::str::from_utf8(&secret).map_err(|_| malformed("the file is not text".to_owned()))?.trim();
-    if arguments.key_format != KeyFormat::Mnemonic && arguments.path.is_some() {
+    // Only a mnemonic has a path, and it needs one.
+    if (arguments.key_format == KeyFormat::Mnemonic) != arguments.path.is_some() {
         return Err(Failure::NoPath);
     }
-    match arguments.key_format {
-        KeyFormat::Hex => {
-            let mut bytes = Zeroizing::new([0; 32]);
-            hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), bytes.as_mut_slice())
-                .map_err(|_| malformed("a secret key is 32 bytes, 64 hexadecimal digits".to_owned()))?;
-            SigningKey::from_secret_bytes(curve, bytes.as_slice()).map_err(|error| malformed(error.to_string()))
+    let imported = |key: Result<SigningKey, ImportError>| key.map_err(|error| malformed(error.to_string()));
+    let key = match arguments.key_format {
+        KeyFormat::Hex => from_hex(text, curve).map_err(malformed),
+        KeyFormat::Keystore => {
+            let password = passphrase(arguments, stdin)?;
+            imported(Keystore::from_json(text).and_then(|keystore| keystore.open(&password)))
         }
-        KeyFormat::Mnemonic => {
-            let path = arguments.path.as_deref().ok_or(Failure::NoPath)?;
-            let path: DerivationPath = path.parse().map_err(|error| malformed(format!("--path: {error}")))?;
-            let passphrase = passphrase(arguments, stdin)?;
-            let mnemonic = Mnemonic::from_phrase(text).map_err(|error| malformed(error.to_string()))?;
-            let seed = mnemonic.to_seed(&passphrase);
-            SigningKey::derive(curve, &seed, &path).map_err(|error| malformed(error.to_string()))
-        }
+        KeyFormat::Mnemonic => derive(text, &passphrase(arguments, stdin)?, arguments, curve).map_err(malformed),
+        KeyFormat::SolanaBase58 => imported(import::solana_base58(text)),
+        KeyFormat::SolanaJson => imported(import::solana_json(text)),
+        KeyFormat::Wif => imported(import::wif(text).map(|wif| wif.key)),
+    }?;
+    if key.curve() == curve {
+        Ok(key)
+    } else {
+        Err(malformed(format!("the chain's keys are on {}, this one is on {}", curve.as_str(), key.curve().as_str())))
     }
+}
+
+fn from_hex(text: &str, curve: Curve) -> Result<SigningKey, String> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), bytes.as_mut_slice())
+        .map_err(|_| "a secret key is 32 bytes, 64 hexadecimal digits".to_owned())?;
+    SigningKey::from_secret_bytes(curve, bytes.as_slice()).map_err(|error| error.to_string())
+}
+
+fn derive(phrase: &str, passphrase: &str, arguments: &KeyFileArguments, curve: Curve) -> Result<SigningKey, String> {
+    let path = arguments.path.as_deref().unwrap_or_default();
+    let path: DerivationPath = path.parse().map_err(|error| format!("--path: {error}"))?;
+    let mnemonic = Mnemonic::from_phrase(phrase).map_err(|error| error.to_string())?;
+    SigningKey::derive(curve, &mnemonic.to_seed(passphrase), &path).map_err(|error| error.to_string())
 }
 
 /// The passphrase of a file, without one line's end; empty if there is no file.
