@@ -2,6 +2,8 @@
 //!
 //! The traits know no chain, and each chain knows only the traits.
 
+#[cfg(feature = "bitcoin")]
+pub mod bitcoin;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "solana")]
@@ -26,6 +28,17 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`KeyError::CurveMismatch`] if the key is on another curve.
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError>;
+
+    /// The address of a key on one chain of this kind. Chains that spell addresses differently from network to network
+    /// (Bitcoin) override it; elsewhere it is [`address`](Self::address).
+    ///
+    /// # Errors
+    /// [`KeyError::CurveMismatch`] if the key is on another curve; [`KeyError::UnknownChain`] if an override does not know
+    /// the chain.
+    fn address_on(&self, key: &VerifyingKey, chain_id: &ChainId) -> Result<String, KeyError> {
+        let _ = chain_id;
+        self.address(key)
+    }
 
     /// Decodes exactly: what would re-encode differently, has an unknown field or is not understood is refused.
     ///
@@ -254,7 +267,7 @@ pub enum Action {
 /// A transaction ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedTransaction {
-    /// The bytes that the network takes.
+    /// The bytes that the network takes; for Bitcoin the final PSBT that holds them, for a message the signature.
     pub bytes: Vec<u8>,
     /// The name by which the network will know it: the transaction hash, or Solana's first signature.
     pub id: String,

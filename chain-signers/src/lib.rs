@@ -19,6 +19,8 @@ mod signer;
 mod strict_json;
 
 pub use amount::{Amount, AmountError};
+#[cfg(feature = "bitcoin")]
+pub use chain::bitcoin;
 #[cfg(feature = "evm")]
 pub use chain::evm;
 #[cfg(feature = "solana")]

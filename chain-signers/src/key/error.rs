@@ -1,4 +1,4 @@
-use crate::Curve;
+use crate::{ChainId, Curve};
 
 /// Why bytes are not a key or a signature.
 #[non_exhaustive]
@@ -39,6 +39,12 @@ pub enum KeyError {
         expected: usize,
         /// How long the input was.
         actual: usize,
+    },
+    /// Keys have no addresses on this chain, or its way of spelling them is not known here.
+    #[error("no addresses are known for chain {chain_id}")]
+    UnknownChain {
+        /// The chain.
+        chain_id: ChainId,
     },
 }
 
