@@ -238,7 +238,7 @@ fn amounts_that_another_signature_does_not_commit_to_must_be_proven() {
 fn refuses_what_breaks_the_rules() {
     let good = psbt(&ALL_TYPES.map(|kind| (kind, 100_000)), vec![pay(390_000)]);
     decode(&good.serialize()).unwrap();
-    let cases: [(&str, &str, &dyn Fn(&mut Psbt)); 25] = [
+    let cases: [(&str, &str, Edit<'_>); 25] = [
         ("another previous transaction", "txid of the non_witness_utxo of input 0", &|p| {
             p.inputs[0].non_witness_utxo = p.inputs[1].non_witness_utxo.clone();
         }),
@@ -407,6 +407,8 @@ fn extracts_only_what_is_final() {
     assert!(refused(&last).contains("the final script of input 0 is missing"));
     assert!(chain::extract(&sign(&psbt).bytes[1..]).is_err());
 }
+
+type Edit<'a> = &'a dyn Fn(&mut Psbt);
 
 /// Makes input `index` spend an output that the signer has no key for.
 fn foreign(psbt: &mut Psbt, index: usize) {

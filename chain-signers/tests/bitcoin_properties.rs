@@ -5,6 +5,8 @@
 #[path = "bitcoin/mod.rs"]
 mod support;
 
+use std::sync::LazyLock;
+
 use bitcoin::{
     Psbt, Sequence, Transaction as BitcoinTransaction, TxOut, absolute, consensus::encode::deserialize,
     transaction::Version,
@@ -61,7 +63,7 @@ proptest! {
     fn a_mutated_psbt_is_refused_or_another_one(
         edits in vec((any::<Index>(), any::<u8>(), 0..3_u8), 1..3), witness_only: bool,
     ) {
-        let good = if witness_only { GOOD_TAPROOT.with(Clone::clone) } else { GOOD.with(Clone::clone) };
+        let (good, text) = if witness_only { &*GOOD_TAPROOT } else { &*GOOD };
         let mut bytes = good.clone();
         for (at, byte, kind) in edits {
             let at = at.index(bytes.len());
@@ -73,8 +75,7 @@ proptest! {
         }
         let Ok(transaction) = decode(&bytes) else { return Ok(()) };
         prop_assert_eq!(transaction.to_bytes(), &bytes[..], "decoding is exact");
-        let text = &decode(&good).unwrap().summary().text.clone();
-        prop_assert_eq!(&transaction.summary().text == text, bytes == good);
+        prop_assert_eq!(&transaction.summary().text == text, &bytes == good);
     }
 
     #[test]
@@ -85,18 +86,25 @@ proptest! {
     }
 }
 
-thread_local! {
-    static GOOD: Vec<u8> = psbt(&ALL_TYPES.map(|kind| (kind, 100_000)), vec![pay(390_000)]).serialize();
-    /// Amounts without proof, so that more mutations are accepted.
-    static GOOD_TAPROOT: Vec<u8> = {
-        let mut psbt = psbt(&[(AddressType::P2tr, 100_000); 2], vec![pay(190_000)]);
-        let spent = spent(&psbt);
-        for (input, output) in psbt.inputs.iter_mut().zip(spent) {
-            input.non_witness_utxo = None;
-            input.witness_utxo = Some(output);
-        }
-        psbt.serialize()
-    };
+/// A PSBT and its summary's text.
+static GOOD: LazyLock<(Vec<u8>, String)> =
+    LazyLock::new(|| with_text(psbt(&ALL_TYPES.map(|kind| (kind, 100_000)), vec![pay(390_000)])));
+
+/// Amounts without proof, so that more mutations are accepted.
+static GOOD_TAPROOT: LazyLock<(Vec<u8>, String)> = LazyLock::new(|| {
+    let mut psbt = psbt(&[(AddressType::P2tr, 100_000); 2], vec![pay(190_000)]);
+    let spent = spent(&psbt);
+    for (input, output) in psbt.inputs.iter_mut().zip(spent) {
+        input.non_witness_utxo = None;
+        input.witness_utxo = Some(output);
+    }
+    with_text(psbt)
+});
+
+fn with_text(psbt: Psbt) -> (Vec<u8>, String) {
+    let bytes = psbt.serialize();
+    let text = decode(&bytes).unwrap().summary().text.clone();
+    (bytes, text)
 }
 
 prop_compose! {

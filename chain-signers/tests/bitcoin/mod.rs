@@ -1,7 +1,7 @@
 //! PSBTs to be signed, and a verifier that shares nothing with the signer but the transaction's encoding.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bitcoin::{
     Amount, OutPoint, Psbt, ScriptBuf, Sequence, Transaction as BitcoinTransaction, TxIn, TxOut, Txid, Witness,
@@ -13,6 +13,7 @@ use bitcoin::{
 };
 use chain_signers::{
     Chain, ChainSigner, Curve, DecodeError, Encoding, Payload, SignedTransaction, SigningKey, Transaction,
+    VerifyingKey,
     bitcoin::{self as chain, AddressType, Bitcoin},
 };
 use sha2::{Digest, Sha256};
@@ -29,7 +30,8 @@ pub(crate) fn signer() -> SigningKey {
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Box<dyn Transaction>, DecodeError> {
-    let (key, main) = (signer().verifying_key(), MAIN.parse().unwrap());
+    static SIGNER: LazyLock<VerifyingKey> = LazyLock::new(|| signer().verifying_key());
+    let (key, main) = (*SIGNER, MAIN.parse().unwrap());
     Bitcoin::default().decode(&Payload::new(Encoding::Binary, bytes).on_chain(&main).for_signer(&key))
 }
 

@@ -63,12 +63,12 @@ impl PsbtTransaction {
         network: Network,
         signer: &VerifyingKey,
     ) -> Result<Self, DecodeError> {
-        let own = OwnScripts::new(signer).map_err(|error| DecodeError::invalid("signer", "a Bitcoin key", error))?;
         let psbt = read(bytes, Stage::Unsigned)?;
         let version = psbt.unsigned_tx.version;
         if version != Version::ONE && version != Version::TWO {
             return Err(DecodeError::invalid("the transaction's version", "1 or 2", version.0));
         }
+        let own = OwnScripts::new(signer).map_err(|error| DecodeError::invalid("signer", "a Bitcoin key", error))?;
         let spent = input::spent(&psbt, &own)?;
         let summary = summary::summarise(&psbt.unsigned_tx, &spent, &own, chain_id, network, bytes)?;
         let payloads = sighash::payloads(&psbt.unsigned_tx, &spent, &own)?;
