@@ -9,7 +9,7 @@ use super::{
     address::{AddressType, OwnScripts},
     input::Spent,
 };
-use crate::{Action, Amount, ChainId, DecodeError, Summary};
+use crate::{Action, Amount, ChainId, DecodeError, Summary, error::excerpt};
 
 pub(super) fn summarise(
     transaction: &Transaction,
@@ -136,8 +136,9 @@ fn describe(output: &TxOut, own: &OwnScripts, network: Network) -> Result<Descri
             (Action::Exception { name: "op_return".into() }, format!("data in script {}", script.to_hex_string()))
         }
         Err(_) => {
-            let text = format!("pay {coins} to script {}, which has no address", script.to_hex_string());
-            (Action::Unknown { description: text.clone() }, text)
+            let script = script.to_hex_string();
+            let description = format!("pay {coins} to script {}, which has no address", excerpt(&script));
+            (Action::Unknown { description }, format!("pay {coins} to script {script}, which has no address"))
         }
     };
     Ok(Described { is_own: false, action, text })
