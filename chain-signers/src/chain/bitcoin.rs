@@ -37,6 +37,10 @@
 //! BIP-322's simple form, for P2WPKH, or P2TR by [`Bitcoin::with_address_type`], of at most 16 KiB; what comes out is the
 //! witness, which people exchange in base64. What is itself a PSBT or a transaction, also in hex, is refused.
 //!
+//! # The C library
+//! The `bitcoin` crate brings libsecp256k1 in C, which reads the public keys among a PSBT's fields. It sees no secret:
+//! what signs is what signs on every other chain of this curve.
+//!
 //! # What is refused
 //! Inputs of anyone else's, fields that are unknown, proprietary or of another kind of output, script trees, signatures
 //! that are there already, duplicate fields and outpoints, transactions of another version than 1 and 2, outputs beyond

@@ -56,14 +56,22 @@ fn tweak(key: &VerifyingKey) -> Result<schnorr::VerifyingKey, KeyError> {
     schnorr::VerifyingKey::try_from(point.to_affine()).map_err(|_| invalid)
 }
 
-/// `d + t`, with `d` negated if need be so that its point has an even y. `None` about once in 2^128.
+/// `d + t`, with `d` negated if its point has an odd y. `None` about once in 2^128.
 fn tweak_secret(key: &SigningKey) -> Option<schnorr::SigningKey> {
-    let even = schnorr::SigningKey::from(*key.as_nonzero_scalar());
-    let tweak = tweak_of(&even.verifying_key().to_bytes().into())?;
-    let mut sum: Scalar = **even.as_nonzero_scalar() + tweak;
-    let secret = NonZeroScalar::new(sum);
+    let tweak = tweak_of(&internal_key(key.verifying_key()))?;
+    let mut secret: Scalar = **key.as_nonzero_scalar();
+    if has_odd_y(key.verifying_key()) {
+        secret = -secret;
+    }
+    let mut sum = secret + tweak;
+    let tweaked = NonZeroScalar::new(sum);
+    secret.zeroize();
     sum.zeroize();
-    secret.into_option().map(schnorr::SigningKey::from)
+    tweaked.into_option().map(schnorr::SigningKey::from)
+}
+
+fn has_odd_y(key: &VerifyingKey) -> bool {
+    key.to_sec1_point(true).as_bytes()[0] == 3
 }
 
 fn tweak_of(internal: &[u8; 32]) -> Option<Scalar> {
