@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use bitcoin::{
     Psbt, Sequence, Transaction as BitcoinTransaction, TxOut, absolute, consensus::encode::deserialize,
-    transaction::Version,
+    psbt::PsbtSighashType, transaction::Version,
 };
 use chain_signers::{
     Action,
@@ -34,6 +34,21 @@ proptest! {
         }
         prop_assert_eq!(&unsigned, &psbt.unsigned_tx, "nothing else was changed");
         prop_assert_eq!(sign(&psbt), signed, "signing again gives the same bytes");
+    }
+
+    #[test]
+    fn libsecp256k1_agrees_on_what_each_sighash_type_covers(
+        mut psbt in psbts(), types in vec(prop::sample::select(vec![0_u32, 1, 2, 3, 0x81, 0x82, 0x83]), 20),
+    ) {
+        let outputs = psbt.unsigned_tx.output.len();
+        let spent = spent(&psbt);
+        for (index, (input, kind)) in psbt.inputs.iter_mut().zip(types).enumerate() {
+            let is_possible = if kind == 0 { spent[index].script_pubkey.is_p2tr() } else { kind & 3 != 3 || index < outputs };
+            input.sighash_type = is_possible.then(|| PsbtSighashType::from_u32(kind));
+        }
+        let signed = sign(&psbt);
+        let transaction: BitcoinTransaction = deserialize(&chain::extract(&signed.bytes).unwrap()).unwrap();
+        prop_assert_eq!(verify(&transaction, &spent), spent.len());
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub(crate) fn spent(psbt: &Psbt) -> Vec<TxOut> {
     psbt.inputs.iter().map(|input| input.non_witness_utxo.as_ref().unwrap().output[1].clone()).collect()
 }
 
-/// How many inputs have a signature that libsecp256k1 finds right, for `SIGHASH_ALL` and `SIGHASH_DEFAULT`.
+/// How many inputs have a signature that libsecp256k1 finds right.
 pub(crate) fn verify(transaction: &BitcoinTransaction, spent: &[TxOut]) -> usize {
     (0..spent.len()).filter(|index| verify_input(transaction, spent, *index)).count()
 }
@@ -109,87 +109,137 @@ fn verify_input(transaction: &BitcoinTransaction, spent: &[TxOut], index: usize)
     let (input, script) = (&transaction.input[index], &spent[index].script_pubkey);
     if script.is_p2tr() {
         assert!(input.script_sig.is_empty() && input.witness.len() == 1);
-        let signature = secp256k1::schnorr::Signature::from_slice(&input.witness[0]).unwrap();
+        let (signature, hash_type) = input.witness[0].split_at(64);
+        let signature = secp256k1::schnorr::Signature::from_slice(signature).unwrap();
+        let hash_type = hash_type.first().copied().unwrap_or(0);
         let output_key = XOnlyPublicKey::from_slice(&script.as_bytes()[2..]).unwrap();
-        let message = Message::from_digest(taproot_sighash(transaction, spent, index));
+        let message = Message::from_digest(taproot_sighash(transaction, spent, index, HashType(hash_type)));
         return Secp256k1::verification_only().verify_schnorr(&signature, &message, &output_key).is_ok();
     }
-    let (signature, public_key, sighash) = if script.is_p2pkh() {
+    let [signature, public_key] = if script.is_p2pkh() {
         assert!(input.witness.is_empty());
-        let pushes: Vec<_> =
-            input.script_sig.instructions().map(|it| it.unwrap().push_bytes().unwrap().as_bytes().to_vec()).collect();
-        let [signature, public_key] = pushes.try_into().unwrap();
-        (signature, public_key, original_sighash(transaction, script, index))
+        let pushes = input.script_sig.instructions().map(|it| it.unwrap().push_bytes().unwrap().as_bytes().to_vec());
+        pushes.collect::<Vec<_>>().try_into().unwrap()
     } else {
         assert_eq!(input.script_sig.is_empty(), script.is_p2wpkh());
-        assert_eq!(input.witness.len(), 2);
-        let sighash = bip_143_sighash(transaction, &spent[index], index);
-        (input.witness[0].to_vec(), input.witness[1].to_vec(), sighash)
+        input.witness.to_vec().try_into().unwrap()
     };
     let (hash_type, der) = signature.split_last().unwrap();
-    assert_eq!(*hash_type, 1);
-    let mut signature = secp256k1::ecdsa::Signature::from_der(der).unwrap();
-    let low = signature;
-    signature.normalize_s();
-    assert_eq!(signature, low, "S is low");
+    let sighash = match script.is_p2pkh() {
+        true => original_sighash(transaction, script, index, HashType(*hash_type)),
+        false => bip_143_sighash(transaction, &spent[index], index, HashType(*hash_type)),
+    };
+    let signature = secp256k1::ecdsa::Signature::from_der(der).unwrap();
+    let mut low = signature;
+    low.normalize_s();
+    assert_eq!(signature, low);
     assert_eq!(public_key, signer().verifying_key().to_bytes());
     let public_key = secp256k1::PublicKey::from_slice(&public_key).unwrap();
     Secp256k1::verification_only().verify_ecdsa(&Message::from_digest(sighash), &signature, &public_key).is_ok()
 }
 
-/// The transaction with the script in the place of the input's own, none elsewhere, and the hash type.
-fn original_sighash(transaction: &BitcoinTransaction, script: &ScriptBuf, index: usize) -> [u8; 32] {
+#[derive(Clone, Copy)]
+struct HashType(u8);
+
+impl HashType {
+    fn anyone_can_pay(self) -> bool {
+        self.0 & 0x80 != 0
+    }
+
+    fn none(self) -> bool {
+        self.0 & 3 == 2
+    }
+
+    fn single(self) -> bool {
+        self.0 & 3 == 3
+    }
+}
+
+/// The transaction with the script in the place of the input's own, without what the type leaves open, and the type.
+fn original_sighash(transaction: &BitcoinTransaction, script: &ScriptBuf, index: usize, kind: HashType) -> [u8; 32] {
     let mut stripped = transaction.clone();
     for (at, input) in stripped.input.iter_mut().enumerate() {
         input.script_sig = if at == index { script.clone() } else { ScriptBuf::new() };
         input.witness = Witness::new();
+        if at != index && (kind.none() || kind.single()) {
+            input.sequence = Sequence::ZERO;
+        }
     }
-    double_sha256(&[&serialize(&stripped)[..], &[1, 0, 0, 0]].concat())
+    if kind.none() {
+        stripped.output.clear();
+    }
+    if kind.single() {
+        stripped.output.truncate(index + 1);
+        stripped.output[..index].fill(TxOut { value: Amount::from_sat(u64::MAX), script_pubkey: ScriptBuf::new() });
+    }
+    if kind.anyone_can_pay() {
+        stripped.input = vec![stripped.input[index].clone()];
+    }
+    double_sha256(&[&serialize(&stripped)[..], &[kind.0, 0, 0, 0]].concat())
 }
 
-fn bip_143_sighash(transaction: &BitcoinTransaction, spent: &TxOut, index: usize) -> [u8; 32] {
+fn bip_143_sighash(transaction: &BitcoinTransaction, spent: &TxOut, index: usize, kind: HashType) -> [u8; 32] {
     let input = &transaction.input[index];
-    let hash = {
-        let script = script(AddressType::P2pkh);
-        script.as_bytes()[3..23].to_vec()
+    let hash = script(AddressType::P2pkh).as_bytes()[3..23].to_vec();
+    let hashed = |is_covered: bool, parts: Vec<Vec<u8>>| {
+        if is_covered { double_sha256(&parts.concat()).to_vec() } else { vec![0; 32] }
     };
-    let hashed = |parts: Vec<Vec<u8>>| double_sha256(&parts.concat()).to_vec();
+    let all_inputs = !kind.anyone_can_pay();
+    let all_sequences = all_inputs && !kind.none() && !kind.single();
+    let outputs = match kind.single() {
+        true => vec![serialize(&transaction.output[index])],
+        false => transaction.output.iter().map(serialize).collect(),
+    };
     double_sha256(
         &[
             serialize(&transaction.version),
-            hashed(transaction.input.iter().map(|input| serialize(&input.previous_output)).collect()),
-            hashed(transaction.input.iter().map(|input| serialize(&input.sequence)).collect()),
+            hashed(all_inputs, transaction.input.iter().map(|input| serialize(&input.previous_output)).collect()),
+            hashed(all_sequences, transaction.input.iter().map(|input| serialize(&input.sequence)).collect()),
             serialize(&input.previous_output),
             vec![0x19, 0x76, 0xa9, 0x14],
             hash,
             vec![0x88, 0xac],
             spent.value.to_sat().to_le_bytes().to_vec(),
             serialize(&input.sequence),
-            hashed(transaction.output.iter().map(serialize).collect()),
+            hashed(!kind.none(), outputs),
             serialize(&transaction.lock_time),
-            vec![1, 0, 0, 0],
+            vec![kind.0, 0, 0, 0],
         ]
         .concat(),
     )
 }
 
-/// For `SIGHASH_DEFAULT`.
-fn taproot_sighash(transaction: &BitcoinTransaction, spent: &[TxOut], index: usize) -> [u8; 32] {
-    let hashed = |parts: Vec<Vec<u8>>| Sha256::digest(parts.concat()).to_vec();
-    let tag = Sha256::digest("TapSighash").to_vec();
+fn taproot_sighash(transaction: &BitcoinTransaction, spent: &[TxOut], index: usize, kind: HashType) -> [u8; 32] {
+    let hashed = |is_covered: bool, parts: Vec<Vec<u8>>| {
+        if is_covered { Sha256::digest(parts.concat()).to_vec() } else { vec![] }
+    };
+    let (tag, input) = (Sha256::digest("TapSighash").to_vec(), &transaction.input[index]);
+    let amount = |output: &TxOut| output.value.to_sat().to_le_bytes().to_vec();
+    let all_inputs = !kind.anyone_can_pay();
+    let own = match all_inputs {
+        true => u32::try_from(index).unwrap().to_le_bytes().to_vec(),
+        false => [
+            serialize(&input.previous_output),
+            amount(&spent[index]),
+            serialize(&spent[index].script_pubkey),
+            serialize(&input.sequence),
+        ]
+        .concat(),
+    };
     let message = [
         tag.clone(),
         tag,
-        vec![0, 0],
+        vec![0, kind.0],
         serialize(&transaction.version),
         serialize(&transaction.lock_time),
-        hashed(transaction.input.iter().map(|input| serialize(&input.previous_output)).collect()),
-        hashed(spent.iter().map(|output| output.value.to_sat().to_le_bytes().to_vec()).collect()),
-        hashed(spent.iter().map(|output| serialize(&output.script_pubkey)).collect()),
-        hashed(transaction.input.iter().map(|input| serialize(&input.sequence)).collect()),
-        hashed(transaction.output.iter().map(serialize).collect()),
+        hashed(all_inputs, transaction.input.iter().map(|input| serialize(&input.previous_output)).collect()),
+        hashed(all_inputs, spent.iter().map(amount).collect()),
+        hashed(all_inputs, spent.iter().map(|output| serialize(&output.script_pubkey)).collect()),
+        hashed(all_inputs, transaction.input.iter().map(|input| serialize(&input.sequence)).collect()),
+        hashed(!kind.none() && !kind.single(), transaction.output.iter().map(serialize).collect()),
         vec![0],
-        u32::try_from(index).unwrap().to_le_bytes().to_vec(),
+        own,
+        hashed(kind.single(), transaction.output.get(index).map(serialize).into_iter().collect()),
     ];
     Sha256::digest(message.concat()).into()
 }
