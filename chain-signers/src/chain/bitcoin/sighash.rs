@@ -31,40 +31,51 @@ fn payload(
     outputs: &[&TxOut],
     own: &OwnScripts,
 ) -> Result<SigningPayload, DecodeError> {
-    let mut bytes = Vec::new();
-    let ecdsa = to_ecdsa(spent.sighash_type);
-    match spent.address_type {
-        AddressType::P2pkh => {
-            match cache.legacy_encode_signing_data_to(&mut bytes, index, &spent.output.script_pubkey, ecdsa.to_u32()) {
-                EncodeSigningDataResult::WriteResult(result) => result.map_err(malformed)?,
-                EncodeSigningDataResult::SighashSingleBug => return Err(malformed("SIGHASH_SINGLE without an output")),
-            }
-        }
-        AddressType::P2shP2wpkh | AddressType::P2wpkh => {
-            let script_code = own.script(AddressType::P2pkh); // BIP-143 says so
-            cache
-                .segwit_v0_encode_signing_data_to(&mut bytes, index, script_code, spent.output.value, ecdsa)
-                .map_err(malformed)?;
-        }
-        AddressType::P2tr => {
-            let tag = sha256::Hash::hash(b"TapSighash");
-            bytes.extend_from_slice(&[tag.to_byte_array(), tag.to_byte_array()].concat());
-            cache
-                .taproot_encode_signing_data_to(
-                    &mut bytes,
-                    index,
-                    &Prevouts::All(outputs),
-                    None,
-                    None,
-                    spent.sighash_type,
-                )
-                .map_err(malformed)?;
-            let sighash = Sighash::new(sha256::Hash::hash(&bytes).to_byte_array());
-            return Ok(SigningPayload::taproot(bytes, sighash));
-        }
+    if spent.is_taproot() {
+        let bytes = taproot(cache, index, spent, outputs)?;
+        let sighash = Sighash::new(sha256::Hash::hash(&bytes).to_byte_array());
+        return Ok(SigningPayload::taproot(bytes, sighash));
     }
+    let bytes = ecdsa(cache, index, spent, own)?;
     let sighash = Sighash::new(sha256d::Hash::hash(&bytes).to_byte_array());
     Ok(SigningPayload::hashed(bytes, sighash))
+}
+
+fn ecdsa(
+    cache: &mut SighashCache<&Transaction>,
+    index: usize,
+    spent: &Spent,
+    own: &OwnScripts,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = Vec::new();
+    let sighash_type = to_ecdsa(spent.sighash_type);
+    let script_code = own.script(AddressType::P2pkh); // of the other two as well, says BIP-143
+    if spent.address_type != AddressType::P2pkh {
+        cache
+            .segwit_v0_encode_signing_data_to(&mut bytes, index, script_code, spent.output.value, sighash_type)
+            .map_err(malformed)?;
+        return Ok(bytes);
+    }
+    match cache.legacy_encode_signing_data_to(&mut bytes, index, script_code, sighash_type.to_u32()) {
+        EncodeSigningDataResult::WriteResult(result) => result.map_err(malformed).map(|()| bytes),
+        EncodeSigningDataResult::SighashSingleBug => Err(malformed("SIGHASH_SINGLE without an output")),
+    }
+}
+
+/// With the tag.
+fn taproot(
+    cache: &mut SighashCache<&Transaction>,
+    index: usize,
+    spent: &Spent,
+    outputs: &[&TxOut],
+) -> Result<Vec<u8>, DecodeError> {
+    let tag = sha256::Hash::hash(b"TapSighash").to_byte_array();
+    let mut bytes = [tag, tag].concat();
+    let outputs = Prevouts::All(outputs);
+    cache
+        .taproot_encode_signing_data_to(&mut bytes, index, &outputs, None, None, spent.sighash_type)
+        .map_err(malformed)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
