@@ -2,6 +2,8 @@
 //!
 //! The traits know no chain, and each chain knows only the traits.
 
+#[cfg(feature = "bitcoin")]
+pub mod bitcoin;
 #[cfg(feature = "cosmos")]
 pub mod cosmos;
 #[cfg(feature = "evm")]
@@ -275,7 +277,7 @@ pub enum Action {
 /// A transaction ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedTransaction {
-    /// The bytes that the network takes.
+    /// The bytes that the network takes; for Bitcoin the final PSBT that holds them, for a message the signature.
     pub bytes: Vec<u8>,
     /// The name by which the network will know it: the transaction hash, or Solana's first signature.
     pub id: String,

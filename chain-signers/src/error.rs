@@ -165,6 +165,9 @@ pub enum SignError {
         /// How many were given.
         actual: usize,
     },
+    /// Assembly got a Schnorr signature in an ECDSA signature's place, or the other way round.
+    #[error("the signature is of another scheme than the transaction takes")]
+    SignatureScheme,
     /// The recovery id has no place in the chain's signature format (about one signature in 2^127).
     #[error("the signature's recovery id cannot be written in this chain's format")]
     UnrepresentableRecoveryId,

@@ -21,6 +21,8 @@ mod signer;
 mod strict_json;
 
 pub use amount::{Amount, AmountError};
+#[cfg(feature = "bitcoin")]
+pub use chain::bitcoin;
 #[cfg(feature = "cosmos")]
 pub use chain::cosmos;
 #[cfg(feature = "evm")]

@@ -116,6 +116,8 @@ impl Registry {
     /// The chains whose features are on.
     pub fn with_enabled_chains() -> Self {
         let registry = Self::new();
+        #[cfg(feature = "bitcoin")]
+        let registry = registry.with(crate::bitcoin::Bitcoin::default());
         #[cfg(feature = "cosmos")]
         let registry = registry.with(crate::cosmos::Cosmos);
         #[cfg(feature = "evm")]
@@ -145,7 +147,7 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "cosmos", feature = "evm", feature = "solana", feature = "tron"))]
+    #[cfg(any(feature = "bitcoin", feature = "cosmos", feature = "evm", feature = "solana", feature = "tron"))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self

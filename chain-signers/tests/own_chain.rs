@@ -63,6 +63,13 @@ fn a_registry_takes_each_namespace_once() {
 }
 
 #[test]
+fn a_chain_spells_an_address_alike_on_all_its_chains_unless_it_says_otherwise() {
+    let key = SigningKey::from_secret_bytes(Curve::Ed25519, &[3; 32]).unwrap().verifying_key();
+    let notary = Notary { hashes: false };
+    assert_eq!(notary.address_on(&key, &"notary:desk-2".parse().unwrap()), notary.address(&key));
+}
+
+#[test]
 fn the_policy_judges_a_foreign_chain_and_never_permits_what_it_cannot_name() {
     let note = Notary { hashes: false }.decode(&Payload::new(chain_signers::Encoding::Binary, b"sell all")).unwrap();
     let policy = Policy::from_json(

@@ -8,6 +8,7 @@ pub mod import;
 mod payload;
 mod signature;
 mod signing;
+pub(crate) mod taproot;
 mod verifying;
 
 use std::fmt;
@@ -25,7 +26,8 @@ pub use verifying::VerifyingKey;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Curve {
-    /// ECDSA on secp256k1 (SEC 2) over a 32-byte hash, deterministic by RFC 6979, with low S.
+    /// ECDSA on secp256k1 (SEC 2) over a 32-byte hash, deterministic by RFC 6979, with low S; for Taproot outputs, Schnorr
+    /// signatures (BIP-340), deterministic too.
     Secp256k1,
     /// Ed25519 (RFC 8032) over the whole message.
     Ed25519,

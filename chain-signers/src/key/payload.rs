@@ -30,22 +30,40 @@ impl fmt::Debug for Sighash {
 
 /// Everything that one signature of a transaction commits to, domain tag included, before hashing.
 ///
-/// A chain on secp256k1 says how it was hashed by giving the hash as well; ed25519 signs the bytes themselves.
+/// A chain on secp256k1 says how it was hashed by giving the hash as well, and whether ECDSA or Schnorr signs it; ed25519
+/// signs the bytes themselves.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningPayload {
     bytes: Vec<u8>,
-    sighash: Option<Sighash>,
+    scheme: Scheme,
+}
+
+/// What is done with the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// ECDSA over the hash.
+    Ecdsa(Sighash),
+    /// Ed25519 over the bytes themselves.
+    Message,
+    /// BIP-340 over the hash, with the key tweaked by BIP-341 for an output without a script tree.
+    Taproot(Sighash),
 }
 
 impl SigningPayload {
-    /// A payload that the chain hashed to `sighash`, for secp256k1.
+    /// A payload that the chain hashed to `sighash`, for ECDSA on secp256k1.
     pub fn hashed(bytes: Vec<u8>, sighash: Sighash) -> Self {
-        Self { bytes, sighash: Some(sighash) }
+        Self { bytes, scheme: Scheme::Ecdsa(sighash) }
     }
 
     /// A payload that is signed as it is, for ed25519.
     pub fn message(bytes: Vec<u8>) -> Self {
-        Self { bytes, sighash: None }
+        Self { bytes, scheme: Scheme::Message }
+    }
+
+    /// A payload that the chain hashed to `sighash`, for a Taproot output that is spent by its key: a Schnorr signature on
+    /// secp256k1 (BIP-340) by the key tweaked with itself (BIP-341, no script tree).
+    pub fn taproot(bytes: Vec<u8>, sighash: Sighash) -> Self {
+        Self { bytes, scheme: Scheme::Taproot(sighash) }
     }
 
     /// The bytes before hashing.
@@ -55,7 +73,19 @@ impl SigningPayload {
 
     /// The hash to be signed, unless the bytes themselves are.
     pub fn sighash(&self) -> Option<&Sighash> {
-        self.sighash.as_ref()
+        match &self.scheme {
+            Scheme::Ecdsa(sighash) | Scheme::Taproot(sighash) => Some(sighash),
+            Scheme::Message => None,
+        }
+    }
+
+    /// Whether it is for a Taproot output.
+    pub fn is_taproot(&self) -> bool {
+        matches!(self.scheme, Scheme::Taproot(_))
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 }
 
@@ -63,7 +93,7 @@ impl fmt::Debug for SigningPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningPayload")
             .field("bytes", &hex::encode(&self.bytes))
-            .field("sighash", &self.sighash)
+            .field("scheme", &self.scheme)
             .finish()
     }
 }

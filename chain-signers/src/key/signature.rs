@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{Curve, KeyError};
 
-/// A signature: for secp256k1 always with low S.
+/// A signature: for ECDSA on secp256k1 always with low S.
 ///
 /// ```
 /// use chain_signers::{Curve, Signature};
@@ -15,11 +15,12 @@ pub struct Signature(Repr);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Repr {
     Secp256k1 { scalars: [u8; 64], recovery_id: Option<RecoveryId> },
+    Schnorr([u8; 64]),
     Ed25519([u8; 64]),
 }
 
 impl Signature {
-    /// Reads 64 bytes: r‖s big-endian for secp256k1, R‖s for ed25519. This parses and does not verify: for
+    /// Reads 64 bytes: r‖s of ECDSA, big-endian, for secp256k1, R‖s for ed25519. This parses and does not verify: for
     /// ed25519 any 64 bytes pass here, and strict verification later refuses what is not canonical.
     ///
     /// `recovery_id` belongs to secp256k1 and may be left out there; for ed25519 it must be `None`.
@@ -28,11 +29,7 @@ impl Signature {
     /// [`KeyError::Length`] or [`KeyError::InvalidSignature`]: a scalar is out of range, S is high, or ed25519 has a
     /// recovery id.
     pub fn from_bytes(curve: Curve, bytes: &[u8], recovery_id: Option<RecoveryId>) -> Result<Self, KeyError> {
-        let bytes: [u8; 64] = bytes.try_into().map_err(|_| KeyError::Length {
-            what: "a signature",
-            expected: 64,
-            actual: bytes.len(),
-        })?;
+        let bytes = sixty_four(bytes)?;
         let invalid = KeyError::InvalidSignature { curve };
         match curve {
             Curve::Secp256k1 => {
@@ -47,26 +44,43 @@ impl Signature {
         }
     }
 
+    /// Reads a Schnorr signature on secp256k1 (BIP-340): the x of R, then s, each 32 bytes big-endian. This does not verify.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`], or [`KeyError::InvalidSignature`] if a number is out of range.
+    pub fn from_schnorr_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        let bytes = sixty_four(bytes)?;
+        match k256::schnorr::Signature::from_bytes(&bytes) {
+            Ok(_) => Ok(Self(Repr::Schnorr(bytes))),
+            Err(_) => Err(KeyError::InvalidSignature { curve: Curve::Secp256k1 }),
+        }
+    }
+
+    /// Whether it is a Schnorr signature (BIP-340) and not ECDSA or ed25519.
+    pub fn is_schnorr(&self) -> bool {
+        matches!(self.0, Repr::Schnorr(_))
+    }
+
     /// The curve it is on.
     pub fn curve(&self) -> Curve {
         match self.0 {
-            Repr::Secp256k1 { .. } => Curve::Secp256k1,
+            Repr::Secp256k1 { .. } | Repr::Schnorr(_) => Curve::Secp256k1,
             Repr::Ed25519(_) => Curve::Ed25519,
         }
     }
 
-    /// r‖s big-endian for secp256k1, R‖s for ed25519.
+    /// r‖s big-endian for ECDSA, x of R and s for Schnorr, R‖s for ed25519.
     pub fn to_bytes(&self) -> [u8; 64] {
         match self.0 {
-            Repr::Secp256k1 { scalars, .. } | Repr::Ed25519(scalars) => scalars,
+            Repr::Secp256k1 { scalars, .. } | Repr::Schnorr(scalars) | Repr::Ed25519(scalars) => scalars,
         }
     }
 
-    /// Which of the public keys that fit a secp256k1 signature made it.
+    /// Which of the public keys that fit an ECDSA signature made it.
     pub fn recovery_id(&self) -> Option<RecoveryId> {
         match self.0 {
             Repr::Secp256k1 { recovery_id, .. } => recovery_id,
-            Repr::Ed25519(_) => None,
+            Repr::Schnorr(_) | Repr::Ed25519(_) => None,
         }
     }
 }
@@ -79,6 +93,10 @@ impl fmt::Debug for Signature {
             .field("recovery_id", &self.recovery_id())
             .finish()
     }
+}
+
+fn sixty_four(bytes: &[u8]) -> Result<[u8; 64], KeyError> {
+    bytes.try_into().map_err(|_| KeyError::Length { what: "a signature", expected: 64, actual: bytes.len() })
 }
 
 /// Which of up to four public keys that fit an ECDSA signature and hash is the signer's (SEC 1, 4.1.6).

@@ -4,6 +4,7 @@ use rand_core::TryCryptoRng;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::{payload::Scheme, taproot};
 use crate::{Curve, GenerateError, KeyError, RecoveryId, SignError, Signature, SigningPayload, VerifyingKey};
 
 /// A private key: overwritten when dropped, silent in `Debug`, compared in constant time, never cloned or serialized.
@@ -114,9 +115,10 @@ impl SigningKey {
 
     /// Signs a payload of the kind that the curve signs, and verifies the signature.
     pub(crate) fn sign(&self, payload: &SigningPayload) -> Result<Signature, SignError> {
-        match (&self.0, payload.sighash()) {
-            (Secret::Secp256k1(key), Some(sighash)) => sign_secp256k1(key, sighash.as_bytes()),
-            (Secret::Ed25519(key), None) => sign_ed25519(key, payload.as_bytes()),
+        match (&self.0, payload.scheme()) {
+            (Secret::Secp256k1(key), Scheme::Ecdsa(sighash)) => sign_secp256k1(key, sighash.as_bytes()),
+            (Secret::Secp256k1(key), Scheme::Taproot(sighash)) => taproot::sign(key, sighash.as_bytes()),
+            (Secret::Ed25519(key), Scheme::Message) => sign_ed25519(key, payload.as_bytes()),
             _ => Err(SignError::PayloadKind { curve: self.curve() }),
         }
     }
@@ -159,6 +161,7 @@ impl ZeroizeOnDrop for SigningKey {}
 const _: fn() = || {
     fn overwrites_itself<T: ZeroizeOnDrop>() {}
     overwrites_itself::<k256::ecdsa::SigningKey>();
+    overwrites_itself::<k256::schnorr::SigningKey>(); // while it signs
     overwrites_itself::<ed25519_dalek::SigningKey>();
 };
 

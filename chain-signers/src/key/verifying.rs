@@ -2,6 +2,7 @@ use std::fmt;
 
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 
+use super::{payload::Scheme, taproot};
 use crate::{Curve, KeyError, Signature, SigningPayload};
 
 /// A public key.
@@ -69,25 +70,48 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError::CurveMismatch`] for another curve.
     pub fn to_uncompressed_bytes(&self) -> Result<Vec<u8>, KeyError> {
-        match &self.0 {
-            Repr::Secp256k1(key) => Ok(key.to_sec1_point(false).as_bytes().to_vec()),
-            Repr::Ed25519(_) => Err(KeyError::CurveMismatch { expected: Curve::Secp256k1, actual: Curve::Ed25519 }),
-        }
+        self.as_secp256k1().map(|key| key.to_sec1_point(false).as_bytes().to_vec())
     }
 
-    /// Verifies a signature over `payload`: strictly by RFC 8032 for ed25519, with low S for secp256k1.
+    /// The x of a secp256k1 key: what BIP-340 calls the public key and BIP-341 the internal key.
+    ///
+    /// # Errors
+    /// [`KeyError::CurveMismatch`] for another curve.
+    pub fn to_x_only_bytes(&self) -> Result<[u8; 32], KeyError> {
+        self.as_secp256k1().map(taproot::internal_key)
+    }
+
+    /// The x of the secp256k1 key that is in a Taproot output without a script tree (BIP-341, BIP-86).
+    ///
+    /// # Errors
+    /// [`KeyError::CurveMismatch`] for another curve; [`KeyError::InvalidPublicKey`] if there is no such output for this
+    /// key, which happens about once in 2^128.
+    pub fn taproot_output_key(&self) -> Result<[u8; 32], KeyError> {
+        self.as_secp256k1().and_then(taproot::output_key)
+    }
+
+    /// Verifies a signature over `payload`: strictly by RFC 8032 for ed25519, with low S for ECDSA, by BIP-340 under the
+    /// [output key](Self::taproot_output_key) for a Taproot output.
     ///
     /// # Errors
     /// [`KeyError::InvalidSignature`] if it does not verify, is of another curve, or the payload does not suit the curve.
     pub fn verify(&self, payload: &SigningPayload, signature: &Signature) -> Result<(), KeyError> {
-        match payload.sighash() {
-            Some(sighash) => self.verify_prehash(sighash.as_bytes(), signature),
-            None => self.verify_message(payload.as_bytes(), signature),
+        match payload.scheme() {
+            Scheme::Ecdsa(sighash) => self.verify_prehash(sighash.as_bytes(), signature),
+            Scheme::Message => self.verify_message(payload.as_bytes(), signature),
+            Scheme::Taproot(sighash) => self.verify_taproot(sighash.as_bytes(), signature),
         }
     }
 
     pub(crate) fn from_secp256k1(key: k256::ecdsa::VerifyingKey) -> Self {
         Self(Repr::Secp256k1(key))
+    }
+
+    fn as_secp256k1(&self) -> Result<&k256::ecdsa::VerifyingKey, KeyError> {
+        match &self.0 {
+            Repr::Secp256k1(key) => Ok(key),
+            Repr::Ed25519(_) => Err(KeyError::CurveMismatch { expected: Curve::Secp256k1, actual: Curve::Ed25519 }),
+        }
     }
 
     pub(crate) fn from_ed25519(key: ed25519_dalek::VerifyingKey) -> Self {
@@ -99,6 +123,13 @@ impl VerifyingKey {
         let Repr::Secp256k1(key) = &self.0 else { return Err(invalid) };
         let Some(parsed) = as_ecdsa(signature) else { return Err(invalid) };
         key.verify_prehash(prehash, &parsed).map_err(|_| invalid)
+    }
+
+    fn verify_taproot(&self, sighash: &[u8; 32], signature: &Signature) -> Result<(), KeyError> {
+        match &self.0 {
+            Repr::Secp256k1(key) if signature.is_schnorr() => taproot::verify(key, sighash, &signature.to_bytes()),
+            _ => Err(KeyError::InvalidSignature { curve: self.curve() }),
+        }
     }
 
     pub(crate) fn verify_message(&self, message: &[u8], signature: &Signature) -> Result<(), KeyError> {
@@ -142,8 +173,8 @@ fn read_ed25519(bytes: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
 
 fn as_ecdsa(signature: &Signature) -> Option<k256::ecdsa::Signature> {
     match signature.curve() {
-        Curve::Secp256k1 => k256::ecdsa::Signature::from_slice(&signature.to_bytes()).ok(),
-        Curve::Ed25519 => None,
+        Curve::Secp256k1 if !signature.is_schnorr() => k256::ecdsa::Signature::from_slice(&signature.to_bytes()).ok(),
+        _ => None,
     }
 }
 

@@ -102,6 +102,16 @@ async fn an_address_is_that_of_a_public_or_a_secret_key() {
     folder.write_private("words", "test test test test test test test test test test test junk\n");
     let line = "keys address --chain eip155 --key-file @words --key-format mnemonic --path m/44'/60'/0'/0/0";
     assert_eq!(folder.run(line).await.stdout.trim_end(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+    // BIP-84's first receiving address, and the same key's on a test network.
+    folder.write_private("abandon", ABANDON);
+    let bitcoin = |chain: &str| {
+        format!("keys address --chain {chain} --key-file @abandon --key-format mnemonic --path m/84'/0'/0'/0/0")
+    };
+    let main = folder.run(&bitcoin("bip122:000000000019d6689c085ae165831e93")).await;
+    assert_eq!(main.stdout.trim_end(), "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu", "{main:?}");
+    assert_eq!(folder.run(&bitcoin("bip122")).await.stdout, main.stdout);
+    let regtest = folder.run(&bitcoin("bip122:0f9188f13cb7b2c71f2a335e3a4fc328")).await;
+    assert!(regtest.stdout.starts_with("bcrt1qcr8te4kr609gcawutmrza0j4xv80jy8z"), "{regtest:?}");
     folder.write_private("passphrase", "TREZOR\n");
     let other = folder.run(&format!("{line} --passphrase-file @passphrase")).await;
     assert!(other.code == 0 && !other.stdout.contains("f39Fd6e5"), "{other:?}");
@@ -198,6 +208,8 @@ async fn what_cannot_be_used_is_named() {
         assert!(!run.stderr.contains("4646"), "{line} shows the key");
     }
 }
+
+const ABANDON: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about\n";
 
 /// Of the Web3 Secret Storage definition.
 const KEYSTORE: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},

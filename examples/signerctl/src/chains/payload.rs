@@ -45,7 +45,11 @@ impl NamedChain {
 
     /// The address of a key on this chain.
     pub(crate) fn address(&self, key: &VerifyingKey) -> Result<String, Failure> {
-        self.chain.address(key).map_err(|error| Failure::PublicKey { detail: error.to_string() })
+        let address = match &self.id {
+            Some(id) => self.chain.address_on(key, id),
+            None => self.chain.address(key),
+        };
+        address.map_err(|error| Failure::PublicKey { detail: error.to_string() })
     }
 }
 
