@@ -2,6 +2,8 @@
 //!
 //! The traits know no chain, and each chain knows only the traits.
 
+#[cfg(feature = "aptos")]
+pub mod aptos;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "solana")]

@@ -19,6 +19,8 @@ mod signer;
 mod strict_json;
 
 pub use amount::{Amount, AmountError};
+#[cfg(feature = "aptos")]
+pub use chain::aptos;
 #[cfg(feature = "evm")]
 pub use chain::evm;
 #[cfg(feature = "solana")]

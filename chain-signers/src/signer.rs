@@ -104,6 +104,8 @@ impl Registry {
     /// The chains whose features are on.
     pub fn with_enabled_chains() -> Self {
         let registry = Self::new();
+        #[cfg(feature = "aptos")]
+        let registry = registry.with(crate::aptos::Aptos);
         #[cfg(feature = "evm")]
         let registry = registry.with(crate::evm::Evm);
         #[cfg(feature = "solana")]
@@ -129,7 +131,7 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "evm", feature = "solana"))]
+    #[cfg(any(feature = "aptos", feature = "evm", feature = "solana"))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self
