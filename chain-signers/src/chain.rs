@@ -6,6 +6,8 @@
 pub mod aptos;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(feature = "near")]
+pub mod near;
 #[cfg(feature = "solana")]
 pub mod solana;
 

@@ -23,6 +23,8 @@ pub use amount::{Amount, AmountError};
 pub use chain::aptos;
 #[cfg(feature = "evm")]
 pub use chain::evm;
+#[cfg(feature = "near")]
+pub use chain::near;
 #[cfg(feature = "solana")]
 pub use chain::solana;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};

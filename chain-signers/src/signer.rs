@@ -108,6 +108,8 @@ impl Registry {
         let registry = registry.with(crate::aptos::Aptos);
         #[cfg(feature = "evm")]
         let registry = registry.with(crate::evm::Evm);
+        #[cfg(feature = "near")]
+        let registry = registry.with(crate::near::Near);
         #[cfg(feature = "solana")]
         let registry = registry.with(crate::solana::Solana);
         registry
@@ -131,7 +133,7 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "aptos", feature = "evm", feature = "solana"))]
+    #[cfg(any(feature = "aptos", feature = "evm", feature = "near", feature = "solana"))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self

@@ -135,21 +135,22 @@ fn the_chains_own_coin_is_a_transfer_by_whatever_function() {
     let coin = [&[7][..], &address(1), b"\x0aaptos_coin\x09AptosCoin\0"].concat();
     let metadata = [&[7][..], &address(1), b"\x0efungible_asset\x08Metadata\0"].concat();
     let asset = |last| vec![address(last), to.clone(), amount.clone()];
-    let own = |types: &[Vec<u8>], module, function, arguments: &[Vec<u8>]| {
-        decode(&raw(1, module, function, types, arguments)).unwrap().summary().actions.clone()
+    let own = |types: &[&Vec<u8>], module, function, arguments: &[Vec<u8>]| {
+        let types: Vec<_> = types.iter().copied().cloned().collect();
+        decode(&raw(1, module, function, &types, arguments)).unwrap().summary().actions.clone()
     };
     let to_and_amount = [to.clone(), amount.clone()];
     let transfer = [Action::Transfer { to: format!("0x{}", "09".repeat(32)), amount: Amount::from(7_u64) }];
-    assert_eq!(own(&[coin.clone()], "coin", "transfer", &to_and_amount), transfer);
-    assert_eq!(own(&[coin.clone()], "aptos_account", "transfer_coins", &to_and_amount), transfer);
+    assert_eq!(own(&[&coin], "coin", "transfer", &to_and_amount), transfer);
+    assert_eq!(own(&[&coin], "aptos_account", "transfer_coins", &to_and_amount), transfer);
     assert_eq!(own(&[], "aptos_account", "transfer", &to_and_amount), transfer);
-    assert_eq!(own(&[metadata.clone()], "primary_fungible_store", "transfer", &asset(10)), transfer);
-    let other = own(&[metadata], "primary_fungible_store", "transfer", &asset(11));
+    assert_eq!(own(&[&metadata], "primary_fungible_store", "transfer", &asset(10)), transfer);
+    let other = own(&[&metadata], "primary_fungible_store", "transfer", &asset(11));
     assert!(matches!(&other[..], [Action::TokenTransfer { token, .. }] if token == "0xb"), "{other:?}");
     for actions in [
         own(&[], "coin", "transfer", &to_and_amount),
-        own(&[coin.clone()], "aptos_account", "transfer", &to_and_amount),
-        own(&[coin.clone()], "primary_fungible_store", "transfer", &asset(10)),
+        own(&[&coin], "aptos_account", "transfer", &to_and_amount),
+        own(&[&coin], "primary_fungible_store", "transfer", &asset(10)),
         own(&[], "aptos_account", "transfer", &[to.clone(), vec![7]]),
         own(&[], "aptos_account", "transfer", &[vec![9; 31], amount.clone()]),
         own(&[], "aptos_account", "transfer", &[to.clone(), amount.clone(), vec![]]),
