@@ -10,6 +10,8 @@ pub mod evm;
 pub mod near;
 #[cfg(feature = "solana")]
 pub mod solana;
+#[cfg(feature = "stellar")]
+pub mod stellar;
 
 use std::{borrow::Cow, fmt};
 

@@ -27,6 +27,8 @@ pub use chain::evm;
 pub use chain::near;
 #[cfg(feature = "solana")]
 pub use chain::solana;
+#[cfg(feature = "stellar")]
+pub use chain::stellar;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};
 pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};

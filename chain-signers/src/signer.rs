@@ -112,6 +112,8 @@ impl Registry {
         let registry = registry.with(crate::near::Near);
         #[cfg(feature = "solana")]
         let registry = registry.with(crate::solana::Solana);
+        #[cfg(feature = "stellar")]
+        let registry = registry.with(crate::stellar::Stellar);
         registry
     }
 
@@ -133,7 +135,7 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "aptos", feature = "evm", feature = "near", feature = "solana"))]
+    #[cfg(any(feature = "aptos", feature = "evm", feature = "near", feature = "solana", feature = "stellar"))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self
