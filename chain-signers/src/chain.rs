@@ -12,6 +12,8 @@ pub mod near;
 pub mod solana;
 #[cfg(feature = "stellar")]
 pub mod stellar;
+#[cfg(feature = "sui")]
+pub mod sui;
 
 use std::{borrow::Cow, fmt};
 

@@ -14,6 +14,8 @@ pub mod hazmat;
 #[cfg_attr(not(feature = "evm"), allow(dead_code, reason = "policy needs a part of it, the evm chain all"))]
 mod keccak;
 pub mod key;
+#[cfg(any(feature = "aptos", feature = "sui"))]
+mod move_types;
 pub mod policy;
 mod signer;
 mod strict_json;
@@ -29,6 +31,8 @@ pub use chain::near;
 pub use chain::solana;
 #[cfg(feature = "stellar")]
 pub use chain::stellar;
+#[cfg(feature = "sui")]
+pub use chain::sui;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};
 pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};

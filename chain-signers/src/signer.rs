@@ -114,6 +114,8 @@ impl Registry {
         let registry = registry.with(crate::solana::Solana);
         #[cfg(feature = "stellar")]
         let registry = registry.with(crate::stellar::Stellar);
+        #[cfg(feature = "sui")]
+        let registry = registry.with(crate::sui::Sui);
         registry
     }
 
@@ -135,7 +137,14 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "aptos", feature = "evm", feature = "near", feature = "solana", feature = "stellar"))]
+    #[cfg(any(
+        feature = "aptos",
+        feature = "evm",
+        feature = "near",
+        feature = "solana",
+        feature = "stellar",
+        feature = "sui"
+    ))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self

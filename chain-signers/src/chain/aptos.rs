@@ -34,8 +34,9 @@ use sha3::{Digest, Sha3_256};
 use crate::{
     Curve, DecodeError, KeyError, SignError, Signature, SignedTransaction, SigningPayload, Summary, VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    move_types::Address,
 };
-use wire::{Address, RawTransaction};
+use wire::RawTransaction;
 
 /// The `aptos` chains.
 ///

@@ -1,5 +1,8 @@
-use super::wire::{Address, EntryFunction, RawTransaction, generics};
-use crate::{Action, Amount, ChainId, DecodeError, Summary};
+use super::wire::{EntryFunction, RawTransaction};
+use crate::{
+    Action, Amount, ChainId, DecodeError, Summary,
+    move_types::{Address, generics},
+};
 
 pub(super) fn summarise(raw: &RawTransaction, digest: &[u8; 32]) -> Result<Summary, DecodeError> {
     let chain_id = ChainId::new(super::NAMESPACE, &raw.chain_id.to_string())
