@@ -2,14 +2,22 @@
 //!
 //! The traits know no chain, and each chain knows only the traits.
 
+#[cfg(feature = "aptos")]
+pub mod aptos;
 #[cfg(feature = "bitcoin")]
 pub mod bitcoin;
 #[cfg(feature = "cosmos")]
 pub mod cosmos;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(feature = "near")]
+pub mod near;
 #[cfg(feature = "solana")]
 pub mod solana;
+#[cfg(feature = "stellar")]
+pub mod stellar;
+#[cfg(feature = "sui")]
+pub mod sui;
 #[cfg(feature = "tron")]
 pub mod tron;
 

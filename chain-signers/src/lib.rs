@@ -14,6 +14,8 @@ pub mod hazmat;
 #[cfg_attr(not(feature = "evm"), allow(dead_code, reason = "policy needs a part of it, the evm chain all"))]
 mod keccak;
 pub mod key;
+#[cfg(any(feature = "aptos", feature = "sui"))]
+mod move_types;
 pub mod policy;
 #[cfg(any(feature = "cosmos", feature = "tron"))]
 mod protobuf;
@@ -21,14 +23,22 @@ mod signer;
 mod strict_json;
 
 pub use amount::{Amount, AmountError};
+#[cfg(feature = "aptos")]
+pub use chain::aptos;
 #[cfg(feature = "bitcoin")]
 pub use chain::bitcoin;
 #[cfg(feature = "cosmos")]
 pub use chain::cosmos;
 #[cfg(feature = "evm")]
 pub use chain::evm;
+#[cfg(feature = "near")]
+pub use chain::near;
 #[cfg(feature = "solana")]
 pub use chain::solana;
+#[cfg(feature = "stellar")]
+pub use chain::stellar;
+#[cfg(feature = "sui")]
+pub use chain::sui;
 #[cfg(feature = "tron")]
 pub use chain::tron;
 pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};

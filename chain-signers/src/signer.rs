@@ -116,14 +116,22 @@ impl Registry {
     /// The chains whose features are on.
     pub fn with_enabled_chains() -> Self {
         let registry = Self::new();
+        #[cfg(feature = "aptos")]
+        let registry = registry.with(crate::aptos::Aptos);
         #[cfg(feature = "bitcoin")]
         let registry = registry.with(crate::bitcoin::Bitcoin::default());
         #[cfg(feature = "cosmos")]
         let registry = registry.with(crate::cosmos::Cosmos);
         #[cfg(feature = "evm")]
         let registry = registry.with(crate::evm::Evm);
+        #[cfg(feature = "near")]
+        let registry = registry.with(crate::near::Near);
         #[cfg(feature = "solana")]
         let registry = registry.with(crate::solana::Solana);
+        #[cfg(feature = "stellar")]
+        let registry = registry.with(crate::stellar::Stellar);
+        #[cfg(feature = "sui")]
+        let registry = registry.with(crate::sui::Sui);
         #[cfg(feature = "tron")]
         let registry = registry.with(crate::tron::Tron);
         registry
@@ -147,7 +155,17 @@ impl Registry {
         }
     }
 
-    #[cfg(any(feature = "bitcoin", feature = "cosmos", feature = "evm", feature = "solana", feature = "tron"))]
+    #[cfg(any(
+        feature = "aptos",
+        feature = "bitcoin",
+        feature = "cosmos",
+        feature = "evm",
+        feature = "near",
+        feature = "solana",
+        feature = "stellar",
+        feature = "sui",
+        feature = "tron"
+    ))]
     fn with(mut self, chain: impl Chain + 'static) -> Self {
         self.chains.insert(chain.namespace().to_owned(), Arc::new(chain));
         self

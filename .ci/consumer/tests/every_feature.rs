@@ -36,7 +36,8 @@ fn a_key_from_the_nsm_signs_for_ethereum() -> Result {
     let nsm: Arc<dyn Nsm> =
         Arc::new(SimulatedNsm::builder(authority).measure(b"executable", b"configuration").build()?);
     let registry = Registry::with_enabled_chains();
-    assert_eq!(registry.namespaces().collect::<Vec<_>>(), ["eip155", "solana"]);
+    let namespaces = ["aptos", "bip122", "cosmos", "eip155", "near", "solana", "stellar", "sui", "tron"];
+    assert_eq!(registry.namespaces().collect::<Vec<_>>(), namespaces);
     let chain = registry.get("eip155").ok_or("not enabled")?;
 
     let key = SigningKey::generate(Curve::Secp256k1, &mut NsmRng::new(nsm))?;

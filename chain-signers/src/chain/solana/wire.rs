@@ -1,23 +1,36 @@
-//! The legacy message's bytes.
+//! The bytes of legacy and version 0 messages.
+
+use std::collections::BTreeSet;
 
 use solana_hash::Hash;
-use solana_message::{Message, MessageHeader, compiled_instruction::CompiledInstruction};
+use solana_message::{
+    Message, MessageHeader, VersionedMessage,
+    compiled_instruction::CompiledInstruction,
+    v0::{self, MessageAddressTableLookup},
+};
 use solana_pubkey::Pubkey;
 
 use crate::DecodeError;
 
-/// Decodes a message that may be signed alone. Afterwards every index into `account_keys` is in range.
-pub(super) fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
+/// Decodes a message that may be signed alone. Afterwards every index into its accounts is in range, and programs are
+/// accounts of the message itself.
+pub(super) fn decode(bytes: &[u8]) -> Result<VersionedMessage, DecodeError> {
     if bytes.len() > MAX_MESSAGE_LEN {
         let (what, unit) = ("the message".into(), "bytes");
         return Err(DecodeError::TooLong { what, unit, len: bytes.len(), max: MAX_MESSAGE_LEN });
     }
-    if let Some(first @ VERSION_BIT..) = bytes.first() {
-        let found = format!("a version {} message", first & !VERSION_BIT).into();
-        return Err(DecodeError::UnsupportedType { found });
-    }
     let mut reader = Reader { rest: bytes };
-    let message = reader.message()?;
+    let message = match bytes.first() {
+        Some(&VERSION_0) => {
+            reader.take(1)?;
+            reader.version_0().map(VersionedMessage::V0)?
+        }
+        Some(first @ VERSION_BIT..) => {
+            let found = format!("a version {} message", first & !VERSION_BIT).into();
+            return Err(DecodeError::UnsupportedType { found });
+        }
+        _ => reader.legacy().map(VersionedMessage::Legacy)?,
+    };
     if !reader.rest.is_empty() {
         return Err(malformed("bytes are left over"));
     }
@@ -26,44 +39,69 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
     if message.serialize() == bytes { Ok(message) } else { Err(DecodeError::NotCanonical { format: FORMAT.into() }) }
 }
 
-fn check(message: &Message) -> Result<(), DecodeError> {
-    let header = &message.header;
-    if header.num_required_signatures != 1 {
-        return Err(DecodeError::invalid("num_required_signatures", "1", header.num_required_signatures));
-    }
-    if header.num_readonly_signed_accounts != 0 {
-        let expected = "0, since the fee payer is written to";
-        return Err(DecodeError::invalid(
-            "num_readonly_signed_accounts",
-            expected,
-            header.num_readonly_signed_accounts,
-        ));
-    }
-    let keys = message.account_keys.len();
-    if usize::from(header.num_readonly_unsigned_accounts) >= keys {
-        let expected = "fewer than there are accounts";
-        return Err(DecodeError::invalid(
-            "num_readonly_unsigned_accounts",
-            expected,
-            header.num_readonly_unsigned_accounts,
-        ));
-    }
-    if message.has_duplicates() {
+fn check(message: &VersionedMessage) -> Result<(), DecodeError> {
+    let keys = message.static_account_keys();
+    check_header(message.header(), keys.len())?;
+    let mut sorted: Vec<_> = keys.iter().collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(DecodeError::invalid("account_keys", "every account once", "a duplicate"));
     }
-    if message.instructions.is_empty() {
+    if message.instructions().is_empty() {
         return Err(DecodeError::Missing { field: "instructions".into() });
     }
-    message.instructions.iter().try_for_each(|instruction| check_instruction(instruction, keys))
+    let looked_up = check_lookups(message.address_table_lookups().unwrap_or_default())?;
+    let accounts = keys.len() + looked_up;
+    if accounts > MAX_ACCOUNTS {
+        let (what, unit) = ("the message".into(), "accounts");
+        return Err(DecodeError::TooLong { what, unit, len: accounts, max: MAX_ACCOUNTS });
+    }
+    message.instructions().iter().try_for_each(|instruction| check_instruction(instruction, keys.len(), accounts))
 }
 
-fn check_instruction(instruction: &CompiledInstruction, keys: usize) -> Result<(), DecodeError> {
+fn check_header(header: &MessageHeader, keys: usize) -> Result<(), DecodeError> {
+    let MessageHeader { num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts } =
+        *header;
+    if num_required_signatures != 1 {
+        return Err(DecodeError::invalid("num_required_signatures", "1", num_required_signatures));
+    }
+    if num_readonly_signed_accounts != 0 {
+        let expected = "0, since the fee payer is written to";
+        return Err(DecodeError::invalid("num_readonly_signed_accounts", expected, num_readonly_signed_accounts));
+    }
+    if usize::from(num_readonly_unsigned_accounts) >= keys {
+        let expected = "fewer than there are accounts";
+        return Err(DecodeError::invalid("num_readonly_unsigned_accounts", expected, num_readonly_unsigned_accounts));
+    }
+    Ok(())
+}
+
+/// How many accounts the lookup tables give.
+fn check_lookups(lookups: &[MessageAddressTableLookup]) -> Result<usize, DecodeError> {
+    let mut seen = BTreeSet::new();
+    for lookup in lookups {
+        if lookup.writable_indexes.is_empty() && lookup.readonly_indexes.is_empty() {
+            let expected = "tables that something is looked up in";
+            return Err(DecodeError::invalid("address_table_lookups", expected, "a table without indexes"));
+        }
+        for index in lookup.writable_indexes.iter().chain(&lookup.readonly_indexes) {
+            if !seen.insert((lookup.account_key, *index)) {
+                return Err(DecodeError::invalid("address_table_lookups", "every account once", "a duplicate"));
+            }
+        }
+    }
+    Ok(seen.len())
+}
+
+/// A program is one of the `keys` of the message itself; its accounts may be looked up.
+fn check_instruction(instruction: &CompiledInstruction, keys: usize, accounts: usize) -> Result<(), DecodeError> {
     let program = usize::from(instruction.program_id_index);
     if program == 0 || program >= keys {
-        return Err(DecodeError::invalid("program_id_index", "an account other than the fee payer", program));
+        let expected = "an account key of the message other than the fee payer";
+        return Err(DecodeError::invalid("program_id_index", expected, program));
     }
-    match instruction.accounts.iter().find(|index| usize::from(**index) >= keys) {
-        Some(index) => Err(DecodeError::invalid("instruction accounts", "indices of account keys", index)),
+    match instruction.accounts.iter().find(|index| usize::from(**index) >= accounts) {
+        Some(index) => Err(DecodeError::invalid("instruction accounts", "indices of the message's accounts", index)),
         None => Ok(()),
     }
 }
@@ -73,7 +111,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn message(&mut self) -> Result<Message, DecodeError> {
+    fn legacy(&mut self) -> Result<Message, DecodeError> {
         let [num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts] = self.array()?;
         let header =
             MessageHeader { num_required_signatures, num_readonly_signed_accounts, num_readonly_unsigned_accounts };
@@ -81,6 +119,19 @@ impl<'a> Reader<'a> {
         let recent_blockhash = Hash::new_from_array(self.array()?);
         let instructions = self.list(MIN_INSTRUCTION_LEN, Self::instruction)?;
         Ok(Message { header, account_keys, recent_blockhash, instructions })
+    }
+
+    /// After the version: a legacy message, and lookups.
+    fn version_0(&mut self) -> Result<v0::Message, DecodeError> {
+        let Message { header, account_keys, recent_blockhash, instructions } = self.legacy()?;
+        let address_table_lookups = self.list(MIN_LOOKUP_LEN, Self::lookup)?;
+        Ok(v0::Message { header, account_keys, recent_blockhash, instructions, address_table_lookups })
+    }
+
+    fn lookup(&mut self) -> Result<MessageAddressTableLookup, DecodeError> {
+        let account_key = Pubkey::new_from_array(self.array()?);
+        let (writable_indexes, readonly_indexes) = (self.byte_list()?, self.byte_list()?);
+        Ok(MessageAddressTableLookup { account_key, writable_indexes, readonly_indexes })
     }
 
     fn instruction(&mut self) -> Result<CompiledInstruction, DecodeError> {
@@ -142,11 +193,16 @@ fn malformed(reason: &'static str) -> DecodeError {
     DecodeError::malformed(FORMAT, reason)
 }
 
-const FORMAT: &str = "a Solana legacy message";
+const FORMAT: &str = "a Solana message";
 /// Set in the first byte of a versioned message, where a legacy one counts signatures.
 const VERSION_BIT: u8 = 0x80;
+const VERSION_0: u8 = VERSION_BIT;
+/// Instructions write an account's index in a byte.
+const MAX_ACCOUNTS: usize = 256;
 const KEY_LEN: usize = 32;
 /// A program index and two empty lists.
 const MIN_INSTRUCTION_LEN: usize = 3;
+/// A table and two empty lists.
+const MIN_LOOKUP_LEN: usize = KEY_LEN + 2;
 /// A packet of 1232 bytes, less the count of signatures and one signature.
 const MAX_MESSAGE_LEN: usize = 1232 - 1 - 64;

@@ -1,6 +1,11 @@
-//! Solana's legacy messages against the SDK's own fixture and serializer, and what is refused.
+//! Solana's messages against the SDK's own fixture and serializer, and what is refused.
 #![cfg(feature = "solana")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+mod fees;
+mod lookups;
+mod programs;
+mod wallet_core;
 
 use std::sync::Arc;
 
@@ -52,7 +57,7 @@ fn signs_the_fixture_of_the_solana_sdk() {
             data_len: 3,
         }]
     );
-    assert_eq!(transaction.summary().fee_ceiling, None, "an unknown program may charge more");
+    assert_eq!(transaction.summary().fee_ceiling, Some(Amount::from(5000_u64)));
     let payload = SigningPayload::message(message.to_vec());
     let signature = Signature::from_bytes(Curve::Ed25519, &signed.bytes[1..65], None).unwrap();
     assert_eq!(signer.verifying_key().verify(&payload, &signature), Ok(()));
@@ -70,7 +75,7 @@ fn a_system_transfer_is_a_transfer() {
 
 #[test]
 fn what_is_not_exactly_a_transfer_is_a_program_call() {
-    let payer = Pubkey::new_from_array(payer().to_bytes().try_into().unwrap());
+    let payer = payer_key();
     let meta = |key: [u8; 32]| AccountMeta::new(key.into(), false);
     let system = |data: &[u8], accounts| Instruction { program_id: SYSTEM, accounts, data: data.to_vec() };
     let from_and_to = || vec![AccountMeta::new(payer, true), meta(RECEIVER)];
@@ -106,27 +111,6 @@ fn refuses_a_transfer_out_of_another_account() {
 }
 
 #[test]
-fn the_fee_ceiling_includes_the_compute_budget() {
-    let budget = |data: &[u8]| {
-        let program = bs58::decode("ComputeBudget111111111111111111111111111111").into_vec().unwrap();
-        let program_id = Pubkey::new_from_array(program.try_into().unwrap());
-        Instruction { program_id, accounts: vec![], data: data.to_vec() }
-    };
-    let price = budget(&[&[3][..], &1_000_000_u64.to_le_bytes()].concat());
-    let limit = budget(&[&[2][..], &300_001_u32.to_le_bytes()].concat());
-    let ceiling = |instructions: &[Instruction]| {
-        decode(&message(instructions).serialize()).unwrap().summary().fee_ceiling.unwrap().to_string()
-    };
-    assert_eq!(ceiling(&[transfer(1), limit.clone(), price.clone()]), "305001");
-    assert_eq!(ceiling(&[price, transfer(1)]), "1405000", "no limit: the most there is");
-    assert_eq!(ceiling(&[limit, transfer(1)]), "5000", "no price");
-    let tiny = budget(&[&[3][..], &1_u64.to_le_bytes()].concat());
-    assert_eq!(ceiling(&[tiny, transfer(1)]), "5002", "1.4 lamports are rounded up");
-    let highest = budget(&[&[3][..], &u64::MAX.to_le_bytes()].concat());
-    assert_eq!(ceiling(&[highest, transfer(1)]), (u128::from(u64::MAX) * 14 / 10 + 5000).to_string());
-}
-
-#[test]
 fn the_caller_names_the_cluster() {
     let bytes = message(&[transfer(1)]).serialize();
     let payload = Payload::new(Encoding::Binary, &bytes);
@@ -136,6 +120,8 @@ fn the_caller_names_the_cluster() {
     let cluster = CLUSTER.parse().unwrap();
     let json = Solana.decode(&Payload::new(Encoding::Json, b"{}").on_chain(&cluster)).unwrap_err();
     assert!(matches!(json, DecodeError::UnsupportedEncoding { encoding: Encoding::Json, .. }));
+    let message = Solana.decode(&Payload::new(Encoding::Message, &bytes).on_chain(&cluster)).unwrap_err();
+    assert!(matches!(message, DecodeError::UnsupportedEncoding { encoding: Encoding::Message, .. }));
 }
 
 #[test]
@@ -184,7 +170,7 @@ fn refuses_what_breaks_the_rules() {
     for (what, bytes) in cases {
         assert!(decode(&bytes).is_err(), "{what}");
     }
-    for (first, version) in [(0x80, "version 0"), (0x81, "version 1"), (0xff, "version 127")] {
+    for (first, version) in [(0x81, "version 1 "), (0x82, "version 2"), (0xff, "version 127")] {
         let mut bytes = good.serialize();
         bytes.insert(0, first);
         let error = decode(&bytes).unwrap_err();
@@ -230,9 +216,9 @@ proptest! {
 
     #[test]
     fn a_mutated_message_is_refused_or_another_one(
-        lamports: u64, edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
+        lamports: u64, v0: bool, edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
-        let good = message(&[transfer(lamports)]).serialize();
+        let good = if v0 { lookups::with_one_of_each(lamports) } else { message(&[transfer(lamports)]).serialize() };
         let mut bytes = good.clone();
         for (at, byte, kind) in edits {
             let at = at.index(bytes.len());
@@ -248,8 +234,8 @@ proptest! {
     }
 
     #[test]
-    fn decoding_anything_never_panics(bytes in vec(any::<u8>(), 0..200), head: bool) {
-        let bytes = if head { [&[1, 0, 0, 1][..], &bytes].concat() } else { bytes };
+    fn decoding_anything_never_panics(bytes in vec(any::<u8>(), 0..200), head in 0..3_usize) {
+        let bytes = [[&[][..], &[1, 0, 0, 1], &[0x80, 1, 0, 0, 1]][head], &bytes].concat();
         let _ = decode(&bytes);
     }
 }
@@ -267,18 +253,34 @@ fn payer() -> VerifyingKey {
     *signer(&sdk::SECRET).verifying_key()
 }
 
+fn payer_key() -> Pubkey {
+    Pubkey::new_from_array(payer().to_bytes().try_into().unwrap())
+}
+
 /// A message that the SDK's key pays for.
 fn message(instructions: &[Instruction]) -> Message {
-    let payer = Pubkey::new_from_array(payer().to_bytes().try_into().unwrap());
-    Message::new_with_blockhash(instructions, Some(&payer), &Hash::new_from_array([3; 32]))
+    Message::new_with_blockhash(instructions, Some(&payer_key()), &Hash::new_from_array([3; 32]))
+}
+
+/// The actions and the text of such a message.
+fn summary(instructions: &[Instruction]) -> Result<(Vec<Action>, String), DecodeError> {
+    let transaction = decode(&message(instructions).serialize())?;
+    Ok((transaction.summary().actions.clone(), transaction.summary().text.clone()))
+}
+
+fn program(name: &str) -> Pubkey {
+    Pubkey::new_from_array(bs58::decode(name).into_vec().unwrap().try_into().unwrap())
+}
+
+fn base58(bytes: [u8; 32]) -> String {
+    bs58::encode(bytes).into_string()
 }
 
 /// System program instruction 2: a little-endian u32 and the lamports.
 fn transfer(lamports: u64) -> Instruction {
-    let payer = Pubkey::new_from_array(payer().to_bytes().try_into().unwrap());
     Instruction {
         program_id: SYSTEM,
-        accounts: vec![AccountMeta::new(payer, true), AccountMeta::new(RECEIVER.into(), false)],
+        accounts: vec![AccountMeta::new(payer_key(), true), AccountMeta::new(RECEIVER.into(), false)],
         data: [&[2, 0, 0, 0][..], &lamports.to_le_bytes()].concat(),
     }
 }
