@@ -327,6 +327,17 @@ fn refuses_permissions_that_it_does_not_understand() {
         assert!(read(&deny).unwrap_err().to_string().contains("has no meaning in a deny rule"));
         deny.as_object_mut().unwrap().remove(key);
     }
+    let moving = |address: &str| {
+        read(&json!({"name": "m", "effect": "deny", "chains": ["sui:mainnet"], "destinations": [address]}))
+    };
+    let full = format!("0x{}", "ab".repeat(32));
+    for good in [&full, &format!("{full}::pool::swap"), "0x2::coin::burn", "transfer_objects"] {
+        assert!(moving(good).is_ok(), "{good}");
+    }
+    let special = format!("0x{}1", "0".repeat(63));
+    for wrong in [&full.to_uppercase(), &full[..64], &special, "0x02::coin::burn", &format!("{special}::coin::burn")] {
+        assert!(moving(wrong).unwrap_err().to_string().contains("AIP-40"), "{wrong}");
+    }
     let bech32 = json!({"name": "b", "effect": "deny", "chains": ["bip122:000000000019d6689c085ae165831e93"],
         "destinations": ["BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4"]});
     assert!(read(&bech32).unwrap_err().to_string().contains("lower case"));

@@ -64,6 +64,9 @@ impl Destination {
         match namespace {
             _ if text.contains('*') => Err("* alone, or addresses without it"),
             Some("bip122" | "cosmos") if is_upper_bech32(text) => Err("bech32 addresses in lower case"),
+            Some("aptos" | "sui") if !is_move_spelling(text) => {
+                Err("an address as AIP-40 writes it: 64 hex digits in lower case, or one below 16")
+            }
             Some("solana") if !is_solana_address(text) => Err("a base58 address of 32 to 44 characters"),
             _ if !is_plain(text) => Err("an address of 4 to 128 visible ASCII characters"),
             _ => match keccak::parse_address(text) {
@@ -130,6 +133,17 @@ impl fmt::Display for Destination {
 fn is_upper_bech32(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+}
+
+/// AIP-40, which the chains of Move here write by: in full, but addresses below 16 with one digit. Names of commands, which
+/// are no addresses, are words.
+fn is_move_spelling(text: &str) -> bool {
+    let Some(hex) = text.strip_prefix("0x") else { return !text.starts_with("0X") };
+    let address = hex.split_once("::").map_or(hex, |(address, _)| address);
+    let is_special = address.len() == 64 && address.starts_with(&"0".repeat(63));
+    matches!(address.len(), 1 | 64)
+        && !is_special
+        && address.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'a'..=b'f'))
 }
 
 fn is_solana_address(text: &str) -> bool {
