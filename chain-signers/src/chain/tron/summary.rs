@@ -62,10 +62,9 @@ fn trigger(
     token: Option<&(String, Amount)>,
     data: &[u8],
 ) -> Result<(Vec<Action>, String), DecodeError> {
-    // A token's function that is paid for as well does more than its name says.
-    if let (Some(call), true, None) = (Call::decode(data)?, value.is_zero(), token) {
-        let (action, text) = token_call(contract, call, data);
-        return Ok((vec![action], text));
+    let token_call = Call::decode(data)?.map(|call| token_call(contract, call, data));
+    if let (Some((action, text)), true, None) = (&token_call, value.is_zero(), token) {
+        return Ok((vec![action.clone()], text.clone()));
     }
     let selector = selector(data);
     let called = selector.as_deref().unwrap_or("no selector");
@@ -75,6 +74,11 @@ fn trigger(
     if let Some((token, amount)) = token {
         text += &format!(" and {amount} of token {token}");
         actions.push(token_transfer(token.clone(), contract, *amount, None));
+    }
+    // A token's function that is paid for as well does more than its name says, but that too.
+    if let Some((action, words)) = token_call {
+        text += &format!(", which is to {words}");
+        actions.push(action);
     }
     Ok((actions, text))
 }
