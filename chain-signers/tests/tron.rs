@@ -169,8 +169,10 @@ fn token_functions_are_understood_only_in_their_canonical_form() {
     let from = format!("23b872dd{a}{b}{}", word("5"));
     assert!(matches!(one(&approve, 0), Action::TokenApproval { selector: Some(it), .. } if it == "0x095ea7b3"));
     assert!(matches!(one(&transfer, 0), Action::TokenTransfer { .. }));
-    let (to_b, prefixed) = (one(&from, 0), format!("23b872dd{a}{}{}", b.replacen("002222", "412222", 1), word("5")));
-    assert_eq!(one(&prefixed, 0), to_b, "the prefix makes no other address");
+    let from_owner = from.replacen(&a, &word(&hex::encode(&owner()[1..])), 1);
+    let prefixed = from_owner.replacen("002222", "412222", 1);
+    assert_eq!(one(&prefixed, 0), one(&from_owner, 0), "the prefix makes no other address");
+    assert_eq!(with(&from, 0).unwrap().summary().actions[0], one(&from_owner, 0));
     let paid = with(&transfer, 1).unwrap();
     let [Action::ContractCall { amount, .. }, moved] = &paid.summary().actions[..] else { panic!("{paid:?}") };
     assert_eq!((amount, moved), (&Amount::from(1_u64), &one(&transfer, 0)));
@@ -187,6 +189,18 @@ fn token_functions_are_understood_only_in_their_canonical_form() {
         let refused = with(&bad, 0);
         assert!(matches!(refused, Err(DecodeError::Invalid { .. })), "{bad}: {refused:?}");
     }
+}
+
+/// A rule for the owner's tokens says nothing of those that others let the owner take.
+#[test]
+fn tokens_that_somebody_else_approved_are_an_exception() {
+    let transfer_from = |from: &[u8]| {
+        let data = format!("23b872dd{:0>64}{:0>64}{:0>64}", hex::encode(from), "22".repeat(20), "5");
+        trigger(&hex::decode(data).unwrap(), 0).decode().unwrap().summary().actions.clone()
+    };
+    let [own] = &transfer_from(&owner()[1..])[..] else { panic!("one transfer") };
+    let exception = Action::Exception { name: "tokens_of_another".into() };
+    assert_eq!(transfer_from(&[0x11; 20]), [own.clone(), exception]);
 }
 
 /// A contract need not refuse coins that go with such a call: older compilers wrote no check for TRC-10 tokens.
