@@ -8,8 +8,10 @@ use chain_signers::{
     Action, Amount, Chain, Curve, DecodeError, Encoding, Payload, SigningKey, Transaction,
     evm::{self, Evm},
     hazmat,
+    policy::Policy,
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 /// `suite-common/wallet-utils/src/__fixtures__/sendFormUtils.ts` of Trezor Suite, `prepareEthereumTransaction`.
 mod trezor {
@@ -180,12 +182,32 @@ fn a_call_with_value_or_of_another_function_is_a_call() {
         amount: amount.into(),
         data_len,
     };
-    let paid = call_with_value(trezor::ERC20, 1).unwrap();
-    assert_eq!(paid.summary().actions, [contract_call(Some("0xa9059cbb"), 1, data_len)]);
-    call_with_value("a9059cbb", 1).unwrap();
+    let (paid, unpaid) = (call_with_value(trezor::ERC20, 1).unwrap(), call(trezor::ERC20).unwrap());
+    let both = [contract_call(Some("0xa9059cbb"), 1, data_len), unpaid.summary().actions[0].clone()];
+    assert_eq!(paid.summary().actions, both, "what the function does besides");
+    assert!(call_with_value("a9059cbb", 1).is_err());
     let other = call(&trezor::ERC20.replace("a9059cbb", "a9059cbc")).unwrap();
     assert_eq!(other.summary().actions, [contract_call(Some("0xa9059cbc"), 0, data_len)]);
     assert_eq!(call("a9059c").unwrap().summary().actions, [contract_call(None, 0, 3)]);
+}
+
+/// A token's contract runs all the same with blobs, and some do with value.
+#[test]
+fn neither_value_nor_blobs_hide_from_a_deny_rule_who_receives_the_tokens() {
+    let rules = |receiver: &str| {
+        let allow = json!({"name": "allow", "effect": "allow", "chains": ["eip155:1"], "destinations": [TOKEN],
+            "calls": true, "selectors": ["0xa9059cbb"]});
+        let deny = json!({"name": "deny", "effect": "deny", "chains": ["*"], "destinations": [receiver]});
+        Policy::from_json(json!({"version": 1, "rules": [allow, deny]}).to_string().as_bytes()).unwrap()
+    };
+    let blobs = format!(r#""maxFeePerBlobGas":"0x1","blobVersionedHashes":["0x01{}"]"#, "8e".repeat(31));
+    for (what, more) in [("nothing", r#""value":"0x0""#), ("value", r#""value":"0x1""#), ("blobs", &blobs)] {
+        let paid_out = call_with(trezor::ERC20, more).unwrap();
+        let denied = rules(trezor::TO).evaluate(paid_out.summary());
+        assert_eq!(denied.rule.as_deref(), Some("deny"), "{what}: {}", denied.reason);
+        let allowed = rules(trezor::FROM).evaluate(paid_out.summary());
+        assert!(allowed.allowed, "{what}: {}", allowed.reason);
+    }
 }
 
 #[test]
@@ -265,9 +287,13 @@ fn call(calldata: &str) -> Result<Box<dyn Transaction>, DecodeError> {
 }
 
 fn call_with_value(calldata: &str, value: u8) -> Result<Box<dyn Transaction>, DecodeError> {
+    call_with(calldata, &format!(r#""value":"{value:#x}""#))
+}
+
+fn call_with(calldata: &str, more: &str) -> Result<Box<dyn Transaction>, DecodeError> {
     let json = format!(
         r#"{{"chainId":"0x1","nonce":"0x3","gas":"0x186a0","maxFeePerGas":"0x2","maxPriorityFeePerGas":"0x1",
-            "to":"{TOKEN}","value":"{value:#x}","input":"0x{calldata}"}}"#
+            "to":"{TOKEN}","input":"0x{calldata}",{more}}}"#
     );
     Evm.decode(&Payload::new(Encoding::Json, json.as_bytes()))
 }

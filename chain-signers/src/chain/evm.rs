@@ -46,8 +46,8 @@
 //! "nonce": …}` in either style, and is known by its `address`.
 //!
 //! # What it does
-//! A transaction without data is a transfer. One with data is a call, named by contract and selector, unless it carries no
-//! value and is one of these, which are decoded:
+//! A transaction without data is a transfer. One with data is a call, named by contract and selector, unless it is one of
+//! these, which are decoded; with value or blobs it is both:
 //!
 //! | function | action |
 //! |---|---|

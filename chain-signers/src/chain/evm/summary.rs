@@ -13,6 +13,13 @@ pub(super) struct Effect {
     pub(super) words: String,
 }
 
+impl Effect {
+    fn and(mut self, other: Self) -> Self {
+        self.actions.extend(other.actions);
+        Self { words: format!("{}, which is to {}", self.words, other.words), ..self }
+    }
+}
+
 pub(super) fn summarise(
     unsigned: &Unsigned,
     authorities: &[Address],
@@ -57,14 +64,16 @@ fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeEr
         TxKind::Call(to) => to,
     };
     // Blobs are for a rollup's inbox, and an account that is delegated just now has code.
-    if unsigned.blob_hashes().is_some() || authorities.contains(&to) {
-        return Ok(contract_call(&to, input, amount(value)));
-    }
-    if input.is_empty() {
+    let is_for_code = unsigned.blob_hashes().is_some() || authorities.contains(&to);
+    if input.is_empty() && !is_for_code {
         return Ok(transfer(&to, amount(value)));
     }
-    let effect = if value.is_zero() { token::decode(&to, input)? } else { None };
-    Ok(effect.unwrap_or_else(|| contract_call(&to, input, amount(value))))
+    let call = contract_call(&to, input, amount(value));
+    Ok(match token::decode(&to, input)? {
+        Some(effect) if value.is_zero() && !is_for_code => effect,
+        Some(effect) => call.and(effect), // more than the function's name says, but that too
+        None => call,
+    })
 }
 
 fn transfer(to: &Address, amount: Amount) -> Effect {

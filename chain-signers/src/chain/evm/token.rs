@@ -8,7 +8,7 @@ use super::summary::Effect;
 use crate::{Action, Amount, DecodeError, keccak};
 use arguments::Arguments;
 
-/// What a call without value does, if its function is one of [`FUNCTIONS`].
+/// What a call does, value apart, if its function is one of [`FUNCTIONS`].
 pub(super) fn decode(token: &Address, input: &[u8]) -> Result<Option<Effect>, DecodeError> {
     let Some((selector, data)) = input.split_first_chunk::<4>() else { return Ok(None) };
     let Some(function) = FUNCTIONS.iter().find(|function| function.selector == *selector) else { return Ok(None) };
