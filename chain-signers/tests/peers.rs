@@ -1,0 +1,119 @@
+//! The chains against libraries that are not ours: random transactions that a library built are signed here, and the
+//! library judges what comes out, and that the key's address is the one it knows.
+//!
+//! The stage `peers` of `.ci/run` installs the libraries and names their Python in `NITRO_CHAIN_PEERS`; the programs that
+//! ask and judge are in `.ci/peers/chains`, one a chain. `NITRO_CHAIN_PEERS_SEED` is another seed than the fixed one.
+#![cfg(any(feature = "evm", feature = "solana"))]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::{env, ffi::OsString};
+
+use chain_signers::{ChainId, ChainSigner, Encoding, Payload, Registry, SigningKey};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[cfg(feature = "evm")]
+#[test]
+fn eth_account_agrees() {
+    agrees("evm", "eip155");
+}
+
+/// Has the program of a chain ask and judge, as often as [`TRANSACTIONS`] says.
+fn agrees(program: &str, namespace: &str) {
+    let Some(python) = env::var_os("NITRO_CHAIN_PEERS") else {
+        return say(&format!("{program} skipped: NITRO_CHAIN_PEERS is not set"));
+    };
+    let seed = env::var_os("NITRO_CHAIN_PEERS_SEED").unwrap_or_else(|| "1".into());
+    say(&format!("{program}: the seed is {}", seed.display()));
+    let mut peer = Peer::start(program, python, &seed);
+    let registry = Registry::with_enabled_chains();
+    let mut checked = 0;
+    while let Some(question) = peer.read::<Question>() {
+        let answer = question.answer(&registry, namespace);
+        peer.write(&answer);
+        let wrong: Option<String> = peer.read().expect("the library judges every answer");
+        if let Some(wrong) = wrong {
+            panic!("{program}, transaction {checked} ({}), {question:?}\nsigned as {answer}\n{wrong}", question.kind);
+        }
+        checked += 1;
+    }
+    peer.end();
+    assert_eq!(checked, TRANSACTIONS, "{program}");
+    say(&format!("{program}: {checked} transactions checked"));
+}
+
+/// Not `eprintln!`: the test harness swallows that of a test that passes.
+fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").expect("standard error is open");
+}
+
+/// What to sign, and what is known of the signer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    kind: String,
+    secret: String,
+    address: String,
+    chain_id: Option<ChainId>,
+    encoding: Encoding,
+    payload: String,
+}
+
+impl Question {
+    fn answer(&self, registry: &Registry, namespace: &str) -> Value {
+        let chain = registry.get(namespace).expect("the chain's feature is on").clone();
+        let key = SigningKey::from_secret_bytes(chain.curve(), &hex::decode(&self.secret).unwrap()).unwrap();
+        let signer = ChainSigner::new(chain, key).unwrap();
+        assert_eq!(signer.address(), self.address, "{self:?}");
+        let bytes = hex::decode(&self.payload).unwrap();
+        let mut payload = Payload::new(self.encoding, &bytes);
+        if let Some(chain_id) = &self.chain_id {
+            payload = payload.on_chain(chain_id);
+        }
+        let transaction = signer.decode(&payload).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        let signed = signer.sign(transaction.as_ref()).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        json!({"signed": hex::encode(signed.bytes), "id": signed.id, "actions": transaction.summary().actions})
+    }
+}
+
+/// A program of `.ci/peers/chains`, spoken to in lines of JSON.
+struct Peer {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(program: &str, python: OsString, seed: &OsString) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/peers/chains");
+        let mut command = Command::new(python);
+        // Nothing of this environment or machine has a say, and nothing is left beside the programs.
+        command.args(["-I", "-B"]).arg(folder.join("peer.py")).arg(program).arg(seed).arg(TRANSACTIONS.to_string());
+        let piped = command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = piped.spawn().expect("NITRO_CHAIN_PEERS names a Python");
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, stdin, stdout }
+    }
+
+    /// The next line, or `None` if there is none.
+    fn read<T: for<'a> Deserialize<'a>>(&mut self) -> Option<T> {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
+    }
+
+    fn write(&mut self, answer: &Value) {
+        writeln!(self.stdin, "{answer}").expect("the program reads every answer");
+    }
+
+    fn end(mut self) {
+        drop(self.stdin);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "the program says above what is wrong: {status}");
+    }
+}
+
+const TRANSACTIONS: usize = 200;
