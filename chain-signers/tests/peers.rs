@@ -9,9 +9,10 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::{env, ffi::OsString};
 
-use chain_signers::{ChainId, ChainSigner, Encoding, Payload, Registry, SigningKey};
+use chain_signers::{Chain, ChainId, ChainSigner, Encoding, Payload, Registry, SigningKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +20,12 @@ use serde_json::{Value, json};
 #[test]
 fn eth_account_agrees() {
     agrees("evm", "eip155");
+}
+
+#[cfg(feature = "bitcoin")]
+#[test]
+fn embit_agrees() {
+    agrees("bitcoin", "bip122");
 }
 
 /// Has the program of a chain ask and judge, as often as [`TRANSACTIONS`] says.
@@ -57,6 +64,9 @@ struct Question {
     kind: String,
     secret: String,
     address: String,
+    /// Bitcoin's alone.
+    #[serde(default)]
+    address_type: Option<String>,
     chain_id: Option<ChainId>,
     encoding: Encoding,
     payload: String,
@@ -64,10 +74,10 @@ struct Question {
 
 impl Question {
     fn answer(&self, registry: &Registry, namespace: &str) -> Value {
-        let chain = registry.get(namespace).expect("the chain's feature is on").clone();
+        let chain = self.chain(registry, namespace);
         let key = SigningKey::from_secret_bytes(chain.curve(), &hex::decode(&self.secret).unwrap()).unwrap();
         let signer = ChainSigner::new(chain, key).unwrap();
-        assert_eq!(signer.address(), self.address, "{self:?}");
+        assert_eq!(self.address_of(&signer), self.address, "{self:?}");
         let bytes = hex::decode(&self.payload).unwrap();
         let mut payload = Payload::new(self.encoding, &bytes);
         if let Some(chain_id) = &self.chain_id {
@@ -77,6 +87,39 @@ impl Question {
         let signed = signer.sign(transaction.as_ref()).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         json!({"signed": hex::encode(signed.bytes), "id": signed.id, "actions": transaction.summary().actions})
     }
+
+    /// The registry's, except where a chain has a choice.
+    fn chain(&self, registry: &Registry, namespace: &str) -> Arc<dyn Chain> {
+        match self.address_type.as_deref() {
+            None => registry.get(namespace).expect("the chain's feature is on").clone(),
+            Some(address_type) => bitcoin_with(address_type),
+        }
+    }
+
+    fn address_of(&self, signer: &ChainSigner) -> String {
+        match &self.chain_id {
+            Some(chain_id) => signer.chain().address_on(signer.verifying_key(), chain_id).unwrap(),
+            None => signer.address().to_owned(),
+        }
+    }
+}
+
+#[cfg(feature = "bitcoin")]
+fn bitcoin_with(address_type: &str) -> Arc<dyn Chain> {
+    use chain_signers::bitcoin::{AddressType, Bitcoin};
+    let address_type = match address_type {
+        "p2pkh" => AddressType::P2pkh,
+        "p2sh_p2wpkh" => AddressType::P2shP2wpkh,
+        "p2wpkh" => AddressType::P2wpkh,
+        "p2tr" => AddressType::P2tr,
+        other => panic!("no address type: {other}"),
+    };
+    Arc::new(Bitcoin::with_address_type(address_type))
+}
+
+#[cfg(not(feature = "bitcoin"))]
+fn bitcoin_with(address_type: &str) -> Arc<dyn Chain> {
+    panic!("no Bitcoin, but the address type {address_type}")
 }
 
 /// A program of `.ci/peers/chains`, spoken to in lines of JSON.
