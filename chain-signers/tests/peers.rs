@@ -28,6 +28,12 @@ fn embit_agrees() {
     agrees("bitcoin", "bip122");
 }
 
+#[cfg(feature = "cosmos")]
+#[test]
+fn cosmpy_agrees() {
+    agrees("cosmos", "cosmos");
+}
+
 /// Has the program of a chain ask and judge, as often as [`TRANSACTIONS`] says.
 fn agrees(program: &str, namespace: &str) {
     let Some(python) = env::var_os("NITRO_CHAIN_PEERS") else {
