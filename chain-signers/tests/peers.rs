@@ -3,7 +3,17 @@
 //!
 //! The stage `peers` of `.ci/run` installs the libraries and names their Python in `NITRO_CHAIN_PEERS`; the programs that
 //! ask and judge are in `.ci/peers/chains`, one a chain. `NITRO_CHAIN_PEERS_SEED` is another seed than the fixed one.
-#![cfg(any(feature = "evm", feature = "solana"))]
+#![cfg(any(
+    feature = "aptos",
+    feature = "bitcoin",
+    feature = "cosmos",
+    feature = "evm",
+    feature = "near",
+    feature = "solana",
+    feature = "stellar",
+    feature = "sui",
+    feature = "tron"
+))]
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -16,10 +26,10 @@ use chain_signers::{Chain, ChainId, ChainSigner, Encoding, Payload, Registry, Si
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-#[cfg(feature = "evm")]
+#[cfg(feature = "aptos")]
 #[test]
-fn eth_account_agrees() {
-    agrees("evm", "eip155");
+fn aptos_sdk_agrees() {
+    agrees("aptos", "aptos");
 }
 
 #[cfg(feature = "bitcoin")]
@@ -32,6 +42,42 @@ fn embit_agrees() {
 #[test]
 fn cosmpy_agrees() {
     agrees("cosmos", "cosmos");
+}
+
+#[cfg(feature = "evm")]
+#[test]
+fn eth_account_agrees() {
+    agrees("evm", "eip155");
+}
+
+#[cfg(feature = "near")]
+#[test]
+fn py_near_primitives_agrees() {
+    agrees("near", "near");
+}
+
+#[cfg(feature = "solana")]
+#[test]
+fn solders_agrees() {
+    agrees("solana", "solana");
+}
+
+#[cfg(feature = "stellar")]
+#[test]
+fn stellar_sdk_agrees() {
+    agrees("stellar", "stellar");
+}
+
+#[cfg(feature = "sui")]
+#[test]
+fn pysui_agrees() {
+    agrees("sui", "sui");
+}
+
+#[cfg(feature = "tron")]
+#[test]
+fn tronpy_agrees() {
+    agrees("tron", "tron");
 }
 
 /// Has the program of a chain ask and judge, as often as [`TRANSACTIONS`] says.
