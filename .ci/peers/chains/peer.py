@@ -33,4 +33,7 @@ def verdict(judge, answer):
 for index in range(int(count)):
     question, judge = case(random.Random(f"{seed} {chain} {index}"), index)
     print(json.dumps(question), flush=True)
-    print(json.dumps(verdict(judge, json.loads(sys.stdin.readline()))), flush=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        sys.exit("no answer")
+    print(json.dumps(verdict(judge, json.loads(answer))), flush=True)
