@@ -5,8 +5,25 @@ import hashlib
 from aptos_sdk.account_address import AccountAddress
 from aptos_sdk.bcs import Serializer
 from aptos_sdk.ed25519 import PrivateKey
-from aptos_sdk.transactions import EntryFunction, RawTransaction, SignedTransaction, TransactionArgument, TransactionPayload
-from aptos_sdk.type_tag import AccountAddressTag, BoolTag, StructTag, TypeTag, U8Tag, U16Tag, U32Tag, U64Tag, U128Tag, U256Tag
+from aptos_sdk.transactions import (
+    EntryFunction,
+    RawTransaction,
+    SignedTransaction,
+    TransactionArgument,
+    TransactionPayload,
+)
+from aptos_sdk.type_tag import (
+    AccountAddressTag,
+    BoolTag,
+    StructTag,
+    TypeTag,
+    U8Tag,
+    U16Tag,
+    U32Tag,
+    U64Tag,
+    U128Tag,
+    U256Tag,
+)
 
 APT = "0x1::aptos_coin::AptosCoin"
 METADATA = TypeTag(StructTag.from_str("0x1::fungible_asset::Metadata"))
@@ -55,9 +72,9 @@ def transfer(random):
     arguments = [TransactionArgument(to, Serializer.struct), TransactionArgument(amount, Serializer.u64)]
     coin = random.choice([APT, struct(random, 0)])
     types = [TypeTag(StructTag.from_str(APT) if coin is APT else coin)]
-    module, name, types = random.choice(
-        [("0x1::aptos_account", "transfer", []), ("0x1::aptos_account", "transfer_coins", types), ("0x1::coin", "transfer", types)]
-    )
+    functions = [("0x1::aptos_account", "transfer", [])]
+    functions += [("0x1::aptos_account", "transfer_coins", types), ("0x1::coin", "transfer", types)]
+    module, name, types = random.choice(functions)
     return EntryFunction.natural(module, name, types, arguments), moved(APT if not types else str(coin), to, amount)
 
 

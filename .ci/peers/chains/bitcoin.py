@@ -96,8 +96,9 @@ def funding(random, output):
 
 def stranger(random):
     key = ec.PrivateKey(random.randbytes(32))
+    choices = [output_script(key, it) for it in ADDRESS_TYPES]
     anything = script.Script(random.randbytes(40))
-    return random.choice([output_script(key, random.choice(ADDRESS_TYPES)), script.p2wsh(anything), script.p2sh(anything)])
+    return random.choice([*choices, script.p2wsh(anything), script.p2sh(anything)])
 
 
 def random_outputs(random, key, total):

@@ -1,4 +1,4 @@
-"""cosmpy: transactions of the Cosmos SDK in direct mode and, on the messages that have a JSON form here, in amino mode."""
+"""cosmpy: transactions of the Cosmos SDK in direct mode and, of messages that have a JSON form here, in amino mode."""
 
 import hashlib
 import json
@@ -18,7 +18,6 @@ from cosmpy.protos.ibc.applications.transfer.v1.tx_pb2 import MsgTransfer
 # The first is any chain: its addresses may have any prefix.
 CHAINS = {"": None, "cosmoshub-4": "cosmos", "osmosis-1": "osmo", "kava_2222-10": "kava", "celestia": "celestia"}
 DENOMS = ["uatom", "uosmo", "ibc/27394FB092D2ECCD56123C74F36E4C1F926001CEADA9CA97EA622B25F41E5EB2", "factory/osmo1x/y"]
-AMINO = {"MsgSend": "cosmos-sdk/MsgSend", "MsgDelegate": "cosmos-sdk/MsgDelegate", "MsgTransfer": "cosmos-sdk/MsgTransfer"}
 SIGN_MODE_LEGACY_AMINO_JSON = 127
 
 
@@ -66,7 +65,8 @@ def case(random, index):
         assert signed == expected.SerializeToString(), f"not {expected.SerializeToString().hex()}"
         assert key.public_key.verify(signed_bytes, TxRaw.FromString(signed).signatures[0])
         assert id == hashlib.sha256(signed).hexdigest().upper(), id
-        assert [it for it in actions if it["kind"] != "exception"] == [it for message in messages for it in does(message)]
+        expected_actions = [it for message in messages for it in does(message)]
+        assert [it for it in actions if it["kind"] != "exception"] == expected_actions, actions
 
     return {
         "kind": ("amino " if index % 2 else "direct ") + ", ".join(type(it).__name__ for it in messages),
@@ -158,12 +158,13 @@ def moved(coin, to):
 def amino(chain, account_number, sequence, fee, memo, messages, timeout_height):
     """The JSON of legacy amino: numbers are strings, and what is zero or empty is left out."""
     proto = fee.to_proto()
+    payers = filled(granter=proto.granter, payer=proto.payer)
     document = {
         "account_number": str(account_number),
         "chain_id": chain,
-        "fee": {"amount": listed(proto.amount), "gas": str(proto.gas_limit)} | filled(granter=proto.granter, payer=proto.payer),
+        "fee": {"amount": listed(proto.amount), "gas": str(proto.gas_limit)} | payers,
         "memo": memo,
-        "msgs": [{"type": AMINO[type(it).__name__], "value": amino_value(it)} for it in messages],
+        "msgs": [{"type": f"cosmos-sdk/{type(it).__name__}", "value": amino_value(it)} for it in messages],
         "sequence": str(sequence),
     }
     return document | filled(timeout_height=timeout_height)

@@ -17,6 +17,13 @@ STYLES = ["binary", "JSON-RPC", "reference"]
 KINDS = [(name, style) for name in [*TYPES, "authorization"] for style in STYLES]
 KINDS += [("message", ""), ("typed data", ""), ("typed data", "")]
 
+TOKEN_FUNCTIONS = [
+    "transfer(address,uint256)",
+    "transferFrom(address,address,uint256)",
+    "approve(address,uint256)",
+    "setApprovalForAll(address,bool)",
+]
+
 
 def case(random, index):
     name, style = KINDS[index % len(KINDS)]
@@ -48,10 +55,7 @@ def transaction(random, account, number, style):
         assert signed == expected.raw_transaction, f"not {expected.raw_transaction.hex()}"
         assert Account.recover_transaction(signed) == account.address
         assert id == "0x" + expected.hash.hex().removeprefix("0x"), id
-        for action in actions:
-            if action["kind"] == "transfer":
-                assert action["to"] == fields["to"], action
-                assert action["amount"] == str(fields["value"]), action
+        assert actions == does(number, fields), actions
 
     return random.choice([None, fields["chainId"]]), encoding, payload, judge
 
@@ -91,17 +95,44 @@ def address(random):
 
 
 def data(random):
-    someone, amount = address(random), random.randrange(2**256)
-    calls = [
-        ("transfer(address,uint256)", [someone, amount]),
-        ("approve(address,uint256)", [someone, amount]),
-        ("transferFrom(address,address,uint256)", [address(random), someone, amount]),
-        ("setApprovalForAll(address,bool)", [someone, bool(amount & 1)]),
-    ]
-    signature, arguments = random.choice(calls)
-    types = signature[signature.index("(") + 1 : -1].split(",")
-    call = keccak(text=signature)[:4] + eth_abi.encode(types, arguments)
+    signature = random.choice(TOKEN_FUNCTIONS)
+    values = {"address": address(random), "uint256": random.randrange(2**256), "bool": bool(random.randrange(2))}
+    types = parameters(signature)
+    call = keccak(text=signature)[:4] + eth_abi.encode(types, [values[it] for it in types])
     return random.choice([b"", random.randbytes(random.randrange(1, 300)), call])
+
+
+def parameters(signature):
+    return signature[signature.index("(") + 1 : -1].split(",")
+
+
+def does(number, fields):
+    """In the words of a policy."""
+    signed = fields.get("authorizationList", [])
+    return [delegation(it) for it in signed] + [call(number, fields)]
+
+
+def delegation(signed):
+    every, authority = signed.chain_id == 0, to_checksum_address(signed.authority)
+    delegate = to_checksum_address(signed.address)
+    return {"kind": "delegation", "delegate": delegate, "authority": authority, "on_every_chain": every}
+
+
+def call(number, fields):
+    data, amount = fields["data"], str(fields["value"])
+    if "to" not in fields:
+        return {"kind": "contract_creation", "amount": amount, "init_code_len": len(data)}
+    to, selector = fields["to"], "0x" + data[:4].hex() if len(data) >= 4 else None
+    if number != 3 and not data:
+        return {"kind": "transfer", "to": to, "amount": amount}
+    signature = [it for it in TOKEN_FUNCTIONS if data[:4] == keccak(text=it)[:4]]
+    if number == 3 or amount != "0" or not signature:
+        return {"kind": "contract_call", "to": to, "selector": selector, "amount": amount, "data_len": len(data)}
+    *_, who, what = eth_abi.decode(parameters(signature[0]), data[4:])
+    # All there are and will be, or none.
+    what = (2**256 - 1) * what if isinstance(what, bool) else what
+    kind, role = ("token_transfer", "to") if "transfer" in signature[0] else ("token_approval", "spender")
+    return {"kind": kind, "token": to, role: to_checksum_address(who), "amount": str(what), "selector": selector}
 
 
 def access(random):
@@ -193,9 +224,13 @@ def authorization(random, account, style):
 
 
 def message(random, account):
-    text = "".join(chr(random.choice([random.randrange(32, 127), 0xE9, 0x4E16, 0x1F511])) for _ in range(random.randrange(200)))
+    text = random_text(random, [random.randrange(32, 127), 0xE9, 0x4E16, 0x1F511])
     payload = random.choice([text.encode(), random.randbytes(random.randrange(200))])
     return 1, "message", payload, signed_as(account, encode_defunct(payload))
+
+
+def random_text(random, characters):
+    return "".join(chr(random.choice(characters)) for _ in range(random.randrange(100)))
 
 
 def signed_as(account, signable):
@@ -220,8 +255,8 @@ def typed_data(random, account):
         "domain": domain,
         "message": struct(random, types, structs[0]),
     }
-    # eth-account is handed integers; JSON may also have them as strings.
-    return domain["chainId"], "typed_data", json.dumps(data).encode(), signed_as(account, encode_typed_data(full_message=data))
+    judge = signed_as(account, encode_typed_data(full_message=data))
+    return domain["chainId"], "typed_data", json.dumps(data).encode(), judge
 
 
 def members(random, further):
@@ -230,7 +265,8 @@ def members(random, further):
         types.append(further[0])
         types += random.choices(further, k=random.randrange(2))
     random.shuffle(types)
-    return [{"name": f"field{i}", "type": it + random.choice(["", "", "[]", "[2]", "[2][]"])} for i, it in enumerate(types)]
+    types = [it + random.choice(["", "", "[]", "[2]", "[2][]"]) for it in types]
+    return [{"name": f"field{i}", "type": it} for i, it in enumerate(types)]
 
 
 def atom(random):
@@ -253,7 +289,7 @@ def value(random, types, name):
     if name == "bool":
         return bool(random.randrange(2))
     if name == "string":
-        return "".join(chr(random.choice([34, 92, 10, 0x20, 0x61, 0xE9, 0x1F511])) for _ in range(random.randrange(40)))
+        return random_text(random, [34, 92, 10, 0x20, 0x61, 0xE9, 0x1F511])
     if name.startswith("bytes"):
         return "0x" + random.randbytes(int(name[5:] or random.randrange(70))).hex()
     if name.startswith("uint"):

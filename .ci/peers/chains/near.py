@@ -93,6 +93,6 @@ MAKERS = [
     lambda random, receiver: (CreateAccountAction(), exception("create_account")),
     lambda random, receiver: (DeleteAccountAction(account(random)), exception("delete_account")),
     lambda random, receiver: (DeleteKeyAction(random.randbytes(32)), exception("delete_key")),
-    lambda random, receiver: (DeployContractAction(random.randbytes(random.randrange(500))), exception("deploy_contract")),
+    lambda random, receiver: (DeployContractAction(random.randbytes(500)), exception("deploy_contract")),
     lambda random, receiver: (StakeAction(random.randrange(2**100), random.randbytes(32)), exception("stake")),
 ]

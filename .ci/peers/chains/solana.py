@@ -88,7 +88,8 @@ def lamports(random, signer, tables):
 
 
 def token_transfer(random, signer, tables):
-    program, mint, to, amount = random.choice([TOKEN, TOKEN_2022]), account(random), account(random), random.randrange(2**64)
+    program, mint, to = random.choice([TOKEN, TOKEN_2022]), account(random), account(random)
+    amount = random.randrange(2**64)
     data = struct.pack("<BQB", 12, amount, random.randrange(10))
     if program == TOKEN_2022 and random.randrange(2):
         data = struct.pack("<BBQBQ", 26, 1, amount, random.randrange(10), random.randrange(amount + 1))

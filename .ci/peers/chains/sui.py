@@ -73,7 +73,8 @@ class Program:
         """Coins split off the gas coin and sent, and objects sent; what a policy is told of them."""
         expected = []
         for _ in range(self.random.randrange(1, 4)):
-            amounts = [self.random.randrange(2 ** self.random.randrange(65)) for _ in range(self.random.randrange(1, 4))]
+            count = self.random.randrange(1, 4)
+            amounts = [self.random.randrange(2 ** self.random.randrange(65)) for _ in range(count)]
             at = self.add("SplitCoin", bcs.SplitCoin(bcs.Argument("GasCoin"), [self.u64(it) for it in amounts]))
             coins = [(bcs.Argument("NestedResult", (at, i)), amount) for i, amount in enumerate(amounts)]
             if len(coins) == 1:

@@ -7,7 +7,7 @@ from tronpy.abi import trx_abi
 from tronpy.keys import PrivateKey, Signature, keccak256, to_base58check_address
 from tronpy.proto import tron_pb2
 
-KINDS = ["TransferContract", "TransferAssetContract", "TriggerSmartContract", "TriggerSmartContract", "AccountCreateContract"]
+KINDS = ["TransferContract", "TransferAssetContract", "AccountCreateContract"] + ["TriggerSmartContract"] * 2
 TOKEN_FUNCTIONS = {
     "transfer": ["address", "uint256"],
     "approve": ["address", "uint256"],
@@ -122,7 +122,8 @@ def token_function(random, called):
     spelled = "0x" + selector.hex()
     action = moved(called, addresses[-1], number, spelled)
     if name == "approve":
-        action = {"kind": "token_approval", "token": called, "spender": action["to"], "amount": str(number), "selector": spelled}
+        action["spender"] = action.pop("to")
+        action["kind"] = "token_approval"
     return selector + arguments, action
 
 
