@@ -1,6 +1,20 @@
 //! The chains against libraries that are not ours: random transactions that a library built are signed here, and the
 //! library judges what comes out, and that the key's address is the one it knows.
 //!
+//! | chain | library | what comes out is |
+//! |---|---|---|
+//! | Aptos | aptos-sdk | what it signs itself |
+//! | Bitcoin | embit | what it signs itself, and Schnorr signatures that it verifies |
+//! | Cosmos | cosmpy | what it signs itself; in amino mode the JSON is Python's |
+//! | EVM | eth-account | what it signs itself, by the key that it recovers |
+//! | NEAR | py-near-primitives | what it signs itself |
+//! | Solana | solders | what it signs itself, and verifies |
+//! | Stellar | stellar-sdk | what it signs itself |
+//! | Sui | pysui | what it signs itself |
+//! | TRON | tronpy | what it signs itself, by the key that it recovers |
+//!
+//! So are the transactions' names, and of the actions all or, where the program says so, a part.
+//!
 //! The stage `peers` of `.ci/run` installs the libraries and names their Python in `NITRO_CHAIN_PEERS`; the programs that
 //! ask and judge are in `.ci/peers/chains`, one a chain. `NITRO_CHAIN_PEERS_SEED` is another seed than the fixed one.
 #![cfg(any(
@@ -201,7 +215,8 @@ impl Peer {
     }
 
     fn write(&mut self, answer: &Value) {
-        writeln!(self.stdin, "{answer}").expect("the program reads every answer");
+        // In one piece: every piece is a system call.
+        self.stdin.write_all(format!("{answer}\n").as_bytes()).expect("the program reads every answer");
     }
 
     fn end(mut self) {
@@ -211,4 +226,5 @@ impl Peer {
     }
 }
 
+/// A chain. `.ci/peers/run` looks for this number.
 const TRANSACTIONS: usize = 200;
