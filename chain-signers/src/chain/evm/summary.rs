@@ -13,16 +13,18 @@ pub(super) struct Effect {
     pub(super) words: String,
 }
 
+/// `signer` is who sends it, if that is known.
 pub(super) fn summarise(
     unsigned: &Unsigned,
     authorities: &[Address],
+    signer: Option<&Address>,
     sighash: &Sighash,
 ) -> Result<Summary, DecodeError> {
     let chain_id = chain_id(unsigned.chain_id())?;
     let authorizations = unsigned.authorizations().unwrap_or_default();
     let delegations: Vec<_> =
         authorizations.iter().zip(authorities).map(|(it, who)| delegation(it, Some(*who))).collect();
-    let call = call(unsigned, authorities)?;
+    let call = call(unsigned, authorities, signer)?;
     let text = text(unsigned, &chain_id, &call, &delegations, sighash);
     let actions = delegations.into_iter().chain([call]).flat_map(|effect| effect.actions).collect(); // in this order
     Ok(Summary { chain_id, actions, fee_ceiling: Some(amount(unsigned.fee_ceiling())), text })
@@ -50,7 +52,7 @@ pub(super) fn delegation(authorization: &Authorization, authority: Option<Addres
 }
 
 /// What a transaction does beside its delegations.
-fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeError> {
+fn call(unsigned: &Unsigned, authorities: &[Address], signer: Option<&Address>) -> Result<Effect, DecodeError> {
     let (input, value) = (unsigned.input(), unsigned.value());
     let to = match unsigned.to() {
         TxKind::Create => return Ok(contract_creation(input, amount(value))),
@@ -63,7 +65,7 @@ fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeEr
     if input.is_empty() {
         return Ok(transfer(&to, amount(value)));
     }
-    let effect = if value.is_zero() { token::decode(&to, input)? } else { None };
+    let effect = if value.is_zero() { token::decode(&to, input, signer)? } else { None };
     Ok(effect.unwrap_or_else(|| contract_call(&to, input, amount(value))))
 }
 
