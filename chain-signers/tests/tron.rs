@@ -168,8 +168,11 @@ fn token_functions_are_understood_only_in_their_canonical_form() {
     let from = format!("23b872dd{a}{b}{}", word("5"));
     assert!(matches!(one(&approve, 0), Action::TokenApproval { selector: Some(it), .. } if it == "0x095ea7b3"));
     assert!(matches!(one(&transfer, 0), Action::TokenTransfer { .. }));
-    let (to_b, prefixed) = (one(&from, 0), format!("23b872dd{a}{}{}", b.replacen("002222", "412222", 1), word("5")));
+    let own = from.replacen(&"11".repeat(20), "5cd0fb0ab3ce40f3051414c604b27756e69e43db", 1);
+    let (to_b, prefixed) = (one(&own, 0), own.replacen("002222", "412222", 1));
     assert_eq!(one(&prefixed, 0), to_b, "the prefix makes no other address");
+    let of_another = Action::Exception { name: "tokens_of_another".into() };
+    assert_eq!(with(&from, 0).unwrap().summary().actions, [to_b, of_another], "the owner takes what A approved");
     assert!(matches!(one(&transfer, 1), Action::ContractCall { amount, .. } if amount == Amount::from(1_u64)));
     assert!(matches!(one("", 1), Action::ContractCall { selector: None, .. }));
     for bad in [

@@ -52,11 +52,14 @@ fn describe(contract: &Contract) -> Result<(Vec<Action>, String), DecodeError> {
             let action = token_transfer(token.clone(), *to, *amount, None);
             (vec![action], format!("transfer {amount} of token {token} to {to}"))
         }
-        Contract::Trigger { contract, value, token, data, .. } => trigger(*contract, *value, token.as_ref(), data)?,
+        Contract::Trigger { owner, contract, value, token, data } => {
+            trigger(*owner, *contract, *value, token.as_ref(), data)?
+        }
     })
 }
 
 fn trigger(
+    owner: Address,
     contract: Address,
     value: Amount,
     token: Option<&(String, Amount)>,
@@ -64,8 +67,7 @@ fn trigger(
 ) -> Result<(Vec<Action>, String), DecodeError> {
     // A token's function that is paid for as well does more than its name says.
     if let (Some(call), true, None) = (Call::decode(data)?, value.is_zero(), token) {
-        let (action, text) = token_call(contract, call, data);
-        return Ok((vec![action], text));
+        return Ok(token_call(owner, contract, call, data));
     }
     let selector = selector(data);
     let called = selector.as_deref().unwrap_or("no selector");
@@ -79,9 +81,11 @@ fn trigger(
     Ok((actions, text))
 }
 
-fn token_call(token: Address, call: Call, data: &[u8]) -> (Action, String) {
+/// Tokens that are not the owner's are moved by what somebody else approved.
+fn token_call(owner: Address, token: Address, call: Call, data: &[u8]) -> (Vec<Action>, String) {
     let selector = selector(data);
-    match call {
+    let of_another = matches!(call, Call::TransferFrom { from, .. } if from != owner);
+    let (action, text) = match call {
         Call::Approve { spender, amount } => {
             let text = format!("let {spender} take {amount} of token {token}");
             (Action::TokenApproval { token: token.to_string(), spender: spender.to_string(), amount, selector }, text)
@@ -94,7 +98,9 @@ fn token_call(token: Address, call: Call, data: &[u8]) -> (Action, String) {
             let text = format!("transfer {amount} of token {token} from {from} to {to}");
             (token_transfer(token.to_string(), to, amount, selector), text)
         }
-    }
+    };
+    let exception = of_another.then_some(Action::Exception { name: "tokens_of_another".into() });
+    (std::iter::once(action).chain(exception).collect(), text)
 }
 
 fn token_transfer(token: String, to: Address, amount: Amount, selector: Option<String>) -> Action {
