@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `TransferContract` | [`Transfer`](crate::Action::Transfer) |
 //! | `TransferAssetContract` (TRC-10) | [`TokenTransfer`](crate::Action::TokenTransfer) of the token's number |
-//! | `TriggerSmartContract` with `transfer` or `transferFrom` (TRC-20, TRC-721) | `TokenTransfer` |
+//! | `TriggerSmartContract` with `transfer` or `transferFrom` (TRC-20, TRC-721) | `TokenTransfer`; from another than the owner also the exception `tokens_of_another` |
 //! | `TriggerSmartContract` with `approve` | [`TokenApproval`](crate::Action::TokenApproval) |
 //! | any other `TriggerSmartContract` | [`ContractCall`](crate::Action::ContractCall) |
 //! | any other | [`ProgramCall`](crate::Action::ProgramCall) of the type's name, such as `FreezeBalanceV2Contract` |

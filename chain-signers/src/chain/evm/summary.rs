@@ -20,16 +20,18 @@ impl Effect {
     }
 }
 
+/// `signer` is who sends it, if that is known.
 pub(super) fn summarise(
     unsigned: &Unsigned,
     authorities: &[Address],
+    signer: Option<&Address>,
     sighash: &Sighash,
 ) -> Result<Summary, DecodeError> {
     let chain_id = chain_id(unsigned.chain_id())?;
     let authorizations = unsigned.authorizations().unwrap_or_default();
     let delegations: Vec<_> =
         authorizations.iter().zip(authorities).map(|(it, who)| delegation(it, Some(*who))).collect();
-    let call = call(unsigned, authorities)?;
+    let call = call(unsigned, authorities, signer)?;
     let text = text(unsigned, &chain_id, &call, &delegations, sighash);
     let actions = delegations.into_iter().chain([call]).flat_map(|effect| effect.actions).collect(); // in this order
     Ok(Summary { chain_id, actions, fee_ceiling: Some(amount(unsigned.fee_ceiling())), text })
@@ -57,7 +59,7 @@ pub(super) fn delegation(authorization: &Authorization, authority: Option<Addres
 }
 
 /// What a transaction does beside its delegations.
-fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeError> {
+fn call(unsigned: &Unsigned, authorities: &[Address], signer: Option<&Address>) -> Result<Effect, DecodeError> {
     let (input, value) = (unsigned.input(), unsigned.value());
     let to = match unsigned.to() {
         TxKind::Create => return Ok(contract_creation(input, amount(value))),
@@ -69,7 +71,7 @@ fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeEr
         return Ok(transfer(&to, amount(value)));
     }
     let call = contract_call(&to, input, amount(value));
-    Ok(match token::decode(&to, input)? {
+    Ok(match token::decode(&to, input, signer)? {
         Some(effect) if value.is_zero() && !is_for_code => effect,
         Some(effect) => call.and(effect), // more than the function's name says, but that too
         None => call,
