@@ -49,13 +49,15 @@
 //! `"destinations": ["*"]` stands for every receiver of coins and tokens. It permits no call, no approval and no stake.
 //! A destination alone permits transfers only: a token contract named as a destination is not permitted to be called.
 //! `selectors` lists `0x` and eight hex digits in lower case, `0x` for calls without a selector, or is `["*"]`; on `eip155`
-//! and `tron`, `calls` needs it; programs and messages have none, and are permitted whole. An [`Action::Unknown`](crate::Action::Unknown) is covered by no rule.
+//! and `tron`, `calls` needs it; programs and messages have none, and are permitted whole. No rule covers an
+//! [`Action::Unknown`](crate::Action::Unknown).
 //!
 //! # The bounds of an allow rule
 //! All amounts are decimal digits in quotes, in the smallest unit.
-//! * `max_amount`: how much of the chain's coin the whole transaction moves, without its fee.
-//! * `max_fee`: the highest fee that it can cost; if that cannot be told, the rule does not permit it (on `near` it never
-//!   can be told).
+//! * `max_amount`: how much of the chain's coin the whole transaction moves, without its fee. What a program or
+//!   contract that is called moves by itself is not seen.
+//! * `max_fee`: the highest fee that it can cost; if that cannot be told, as on `near` and of a hash, the rule does not
+//!   permit it. Messages and typed data cost nothing.
 //! * `tokens`: `[{"token": …, "max_amount": …, "approvals": …}]`: how much of a token the whole transaction moves, stakes or
 //!   approves. A rule that names a token here cannot permit calls of it, which would go around the bound.
 //! * `typed_data`: `[{"verifying_contract": … or null, "type_hash": "0x…", "fields": […]}]`, where the hash is Keccak-256 of
@@ -151,7 +153,7 @@ impl Policy {
     /// use chain_signers::policy::{Lint, Policy};
     ///
     /// let policy = Policy::from_json(br#"{"version": 1, "rules": [{"name": "anything", "effect": "allow",
-    ///     "chains": ["eip155:1"], "destinations": [], "blind_signing": true, "max_fee": "0"}]}"#)?;
+    ///     "chains": ["eip155:1"], "destinations": [], "blind_signing": true}]}"#)?;
     /// assert_eq!(policy.lint()[0].lint, Lint::BlindSigning);
     /// # Ok::<_, chain_signers::policy::PolicyError>(())
     /// ```
