@@ -64,7 +64,8 @@ pub trait Transaction: fmt::Debug + Send + Sync {
     /// What it does. [`Policy`](crate::policy::Policy) judges this.
     fn summary(&self) -> &Summary;
 
-    /// The canonical binary encoding of the unsigned transaction: decoding it yields this transaction again.
+    /// The canonical encoding of what is not yet signed, binary if it has a binary one (typed data and amino documents are
+    /// JSON, messages are themselves): decoding it as that yields this transaction again.
     fn to_bytes(&self) -> Vec<u8>;
 
     /// What `signer` must sign, one payload a signature.
@@ -157,7 +158,8 @@ pub struct Summary {
     pub actions: Vec<Action>,
     /// The most it can cost in fees, in the chain's smallest unit; `None` if that cannot be told.
     pub fee_ceiling: Option<Amount>,
-    /// All of it in words, for people and logs.
+    /// All of it in words, for people and logs. Long values may be cut short: a digest of what is signed stands at its
+    /// end, so that what differs has another text.
     pub text: String,
 }
 

@@ -17,8 +17,8 @@ pub enum DecodeError {
         /// The chain in the transaction.
         actual: ChainId,
     },
-    /// This chain's transactions do not carry a chain id, so the caller must name one.
-    #[error("a {} transaction does not say which chain it is for: name the chain id", short(.namespace))]
+    /// The payload carries no chain id, as none of this chain's does or no message, so the caller must name one.
+    #[error("the payload does not say which chain of {} it is for: name the chain id", short(.namespace))]
     ChainIdRequired {
         /// The namespace of the chain id to be named.
         namespace: Cow<'static, str>,
@@ -122,7 +122,7 @@ impl DecodeError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The key is on another curve than the chain or the operation needs.
-    #[error("a {expected} key is needed, this one is {actual}")]
+    #[error("a key on {expected} is needed, this one is on {actual}")]
     CurveMismatch {
         /// The curve that is needed.
         expected: Curve,

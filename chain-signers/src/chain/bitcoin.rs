@@ -12,9 +12,17 @@
 //!
 //! # What it does not say
 //! A PSBT names no network, so [`Payload::chain_id`] is required: `bip122:` and the first 32 hex digits of the first
-//! block's hash, of the main network, testnet3, testnet4, signet or regtest. It decides how addresses are spelled, and the
+//! block's hash, of one of the networks below. It decides how addresses are spelled, and the
 //! policy judges what the caller said: use separate keys for separate networks. Nor does a PSBT name its signer, without
 //! whom change cannot be told from payments: [`Payload::signer`] is required too.
+//!
+//! | network | chain id |
+//! |---|---|
+//! | main | `bip122:000000000019d6689c085ae165831e93` |
+//! | testnet3 | `bip122:000000000933ea01ad0ee984209779ba` |
+//! | testnet4 | `bip122:00000000da84f2bafbbc53dee25a72ae` |
+//! | signet | `bip122:00000008819873e925422c1ff0f99f7c` |
+//! | regtest | `bip122:0f9188f13cb7b2c71f2a335e3a4fc328` |
 //!
 //! # What is understood
 //! Inputs that spend P2PKH, P2SH-P2WPKH, P2WPKH, or P2TR by key (BIP-86: no script tree), mixed as one likes, of the

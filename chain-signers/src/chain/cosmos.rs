@@ -45,7 +45,7 @@
 //! # What is refused
 //! More signers than one, multi-signatures, other kinds of keys (so all of Injective and Evmos), other sign modes, a fee
 //! paid or granted by somebody else, tips, extension options, unordered transactions, empty or unsorted amounts, more than
-//! 64 messages, memos beyond 512 bytes.
+//! 64 messages, 32 coins in an amount or 128 KiB in all, memos beyond 512 bytes.
 
 mod address;
 mod amino;

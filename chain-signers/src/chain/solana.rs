@@ -12,6 +12,15 @@
 //! judges what the caller said. A recent blockhash exists on one cluster only, so a message meant for one does not run on
 //! another, but nothing here can check that: use separate keys for separate clusters.
 //!
+//! CAIP-2 names a cluster by the first 32 characters of its first block's hash; any other reference is taken as well, and
+//! is another chain to policies:
+//!
+//! | cluster | chain id |
+//! |---|---|
+//! | mainnet | `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp` |
+//! | devnet | `solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1` |
+//! | testnet | `solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z` |
+//!
 //! What a lookup table holds is on the chain and not in the message. An account that comes from one is called
 //! `lookup:<table>[<index>]`. It may be handed to a program in a [`ProgramCall`](crate::Action::ProgramCall), whose
 //! `accounts` say so, and may be the token account that a transfer or approval takes from; it may not be a program, nor

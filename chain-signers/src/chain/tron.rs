@@ -40,8 +40,8 @@
 //!
 //! # What is refused
 //! Several contracts, an owner that is not the signer, `Permission_id` (so multi-signatures), `auths`, `scripts`, providers,
-//! shielded and market contracts, types that do not match their message, amounts of nothing, memos beyond 512 bytes, and the
-//! functions above with arguments that are not canonical.
+//! shielded and market contracts, types that do not match their message, amounts of nothing, memos beyond 512 bytes,
+//! transactions beyond 128 KiB, and the functions above with arguments that are not canonical.
 
 mod address;
 mod calldata;

@@ -5,7 +5,7 @@ use crate::{ChainId, Curve, error::short};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The key is on another curve than the operation needs.
-    #[error("a {expected} key is needed, this one is {actual}")]
+    #[error("a key on {expected} is needed, this one is on {actual}")]
     CurveMismatch {
         /// The curve that is needed.
         expected: Curve,

@@ -93,7 +93,9 @@ fn read_chains(place: &Place, object: &Object<'_>, allows: bool) -> Result<(Chai
             Ok((Chains::All, None))
         };
     }
-    let parse = |text: &String| text.parse().map_err(|error| place.invalid("chains", format!("{error}"), text));
+    let parse = |text: &String| {
+        text.parse().map_err(|error| place.invalid("chains", format!("a CAIP-2 chain id ({error})"), text))
+    };
     let chains: Vec<ChainId> = texts.iter().map(parse).collect::<Result<_, _>>()?;
     let Some(namespace) = chains.first().map(|chain| chain.namespace().to_owned()) else {
         return Err(place.invalid("chains", "at least one, or the rule matches nothing", "[]"));

@@ -16,7 +16,11 @@
 //! }
 //! ```
 //!
-//! A [JSON Schema](JSON_SCHEMA) says the same to editors.
+//! Every rule has these four keys. `name` has 1 to 64 letters, digits, spaces, `_`, `.` and `-`, and no other rule has it.
+//! `chains` are CAIP-2 ids of one namespace, compared as text: nothing here knows which chains there are, so a rule for
+//! `bip122:mainnet` is read, and permits nothing (the chain's module says how its ids are written). `destinations` may be
+//! `[]` in an allow rule that permits creations, messages, typed data, delegations or hashes. An allow rule has further
+//! keys, all of which may be left out. A [JSON Schema](JSON_SCHEMA) says the same to editors.
 //!
 //! # How it is evaluated
 //! Nothing is permitted by default. A transaction is permitted if **no deny rule** matches any of its actions and there
@@ -45,13 +49,16 @@
 //! `"destinations": ["*"]` stands for every receiver of coins and tokens. It permits no call, no approval and no stake.
 //! A destination alone permits transfers only: a token contract named as a destination is not permitted to be called.
 //! `selectors` lists `0x` and eight hex digits in lower case, `0x` for calls without a selector, or is `["*"]`; on `eip155`
-//! and `tron`, `calls` needs it. An [`Action::Unknown`](crate::Action::Unknown) is covered by no rule.
+//! and `tron`, `calls` needs it; programs and messages have none, and are permitted whole. No rule covers an
+//! [`Action::Unknown`](crate::Action::Unknown).
 //!
 //! # The bounds of an allow rule
 //! All amounts are decimal digits in quotes, in the smallest unit.
-//! * `max_amount`: how much of the chain's coin the whole transaction moves, without its fee. Of a hash that nobody decoded
-//!   it cannot be told, so a rule with bounds of amounts permits none.
-//! * `max_fee`: the highest fee that it can cost; if that cannot be told, the rule does not permit it.
+//! * `max_amount`: how much of the chain's coin the whole transaction moves, without its fee. What a program or
+//!   contract that is called moves by itself is not seen; of a hash that nobody decoded it cannot be told, so a rule with
+//!   bounds of amounts permits none.
+//! * `max_fee`: the highest fee that it can cost; if that cannot be told, as on `near` and of a hash, the rule does not
+//!   permit it. Messages and typed data cost nothing.
 //! * `tokens`: `[{"token": …, "max_amount": …, "approvals": …}]`: how much of a token the whole transaction moves, stakes or
 //!   approves. A rule that names a token here or in `limits` cannot permit calls of it, which would go around the bound;
 //!   on Solana no calls of the token programs, and beside a bound of coins none of the System program.
@@ -60,7 +67,7 @@
 //!   or `among`, a list of values. A field that the data does not have is not permitted. What moves tokens by its type
 //!   (`Permit` and its kin) is a token approval or transfer besides, and must be permitted as such.
 //! * `limits`: `[{"seconds": …, "signatures": …}, {"seconds": …, "amount": …}, {"seconds": …, "amount": …, "token": …}]`: how
-//!   much a caller may do in a time. They hold for a caller, a key and the life of a [`Meter`], which forgets when the
+//!   much a caller may do in a time, of 31 days at most. They hold for a caller, a key and the life of a [`Meter`], which forgets when the
 //!   process ends: restarts and fleets multiply them. A rule with limits permits nothing where nobody counts.
 //!
 //! # What a deny rule matches
@@ -74,13 +81,16 @@
 //! # How addresses are compared
 //! All chains of a rule share a namespace. What is written like an Ethereum address, `0x` and 40 hex digits, is compared by
 //! value whatever its case, and in a policy a mixed-case one must carry the right EIP-55 checksum. Everything else is
-//! compared as exact text. A rule for `eip155` takes nothing but Ethereum addresses, one for `solana` nothing but what
-//! looks like base58 addresses, one for `bip122` or `cosmos` no bech32 in upper case, one for `bip122` or `tron` no address in
-//! hex, every other one 4 to 128 visible ASCII characters without `*`.
+//! compared as exact text, and no other checksum is looked at: a slip there permits, or denies, nobody. A rule for `eip155`
+//! takes nothing but Ethereum addresses, one for `solana` nothing but what looks like base58 addresses, one for `aptos` or
+//! `sui` addresses in AIP-40's spelling alone (and names that begin with one, or with none), one for `bip122` or `cosmos` no
+//! bech32 in upper case, one for `bip122` or `tron` no address in hex, every other one 4 to 128 visible ASCII characters
+//! without `*`. What `tokens` names may be shorter, but on `eip155` and `solana`.
 //!
 //! # What it must not be
-//! Beyond 128 rules, 32 chains or 512 destinations in a rule, or 1024 addresses in all, a policy is refused, and so is
-//! one with a chain or an address twice in a list. Once read, it takes at most about eight times its JSON's memory.
+//! Beyond 128 rules, or 1024 addresses in all, a policy is refused, and so is a rule beyond 32 chains, 512 destinations or
+//! delegates, 64 selectors or tokens, 32 types of typed data with 16 fields each, 16 exceptions or messages, or 8 limits,
+//! and one with a chain or an address twice in a list. Once read, it takes at most about eight times its JSON's memory.
 //! [`Policy::lint`] names what is understood but seldom meant.
 
 mod decision;
@@ -146,7 +156,7 @@ impl Policy {
     /// use chain_signers::policy::{Lint, Policy};
     ///
     /// let policy = Policy::from_json(br#"{"version": 1, "rules": [{"name": "anything", "effect": "allow",
-    ///     "chains": ["eip155:1"], "destinations": [], "blind_signing": true, "max_fee": "0"}]}"#)?;
+    ///     "chains": ["eip155:1"], "destinations": [], "blind_signing": true}]}"#)?;
     /// assert_eq!(policy.lint()[0].lint, Lint::BlindSigning);
     /// # Ok::<_, chain_signers::policy::PolicyError>(())
     /// ```

@@ -59,12 +59,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KmsCommand,
     },
-    /// Create, list and show keys.
+    /// Create, list and show keys, and tell addresses.
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// Policies of keys.
+    /// Check the policies of keys.
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
@@ -192,6 +192,7 @@ pub(crate) enum TransactionEncoding {
     /// A hash that nobody decoded.
     Prehash,
     /// Typed data (EIP-712).
+    #[value(alias = "typed_data")]
     TypedData,
 }
 

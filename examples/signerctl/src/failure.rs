@@ -151,6 +151,14 @@ impl Failure {
         }
     }
 
+    /// The deny rule that decided, if a policy was asked and one did.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Denied { rule, .. } => rule.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What AWS's support asks for, if KMS said it.
     pub(crate) fn request_id(&self) -> Option<&str> {
         match self {

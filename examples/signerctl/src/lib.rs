@@ -42,24 +42,34 @@
 //! | `message` | what happened, for people |
 //! | `problem` | the parent's problem document (RFC 9457), or null |
 //! | `reason` | which check of `nsm-attest` or `kms-enclave-client` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; absent elsewhere |
+//! | `rule` | the policy's deny rule that decided; absent elsewhere |
 //! | `request_id` | of a refusal by KMS: what AWS's support asks for; absent elsewhere |
 //! | `expected`, `actual` | of a rejected document: a list of values, each of which would have been accepted, and what was found; empty and null where the message says it all |
 //!
 //! # Transactions, policies and development keys
 //!
-//! CHAIN is a CAIP-2 id (`eip155:1`), or a namespace (`eip155`) for transactions that name their chain themselves. E is
-//! `json` (the default), `binary`, `message`, `typed-data` or `prehash`; what is binary, and a hash, may be written as `0x`
-//! and hex. A message is the file as it is, a line's end included. Bitcoin needs to know who signs: `--public-key HEX`.
+//! CHAIN is a CAIP-2 id (`eip155:1`), or a namespace (`eip155`) for transactions that name their chain themselves; known are
+//! `bip122`, `cosmos`, `eip155`, `solana` and `tron`. E is how FILE is written, which is not guessed: `json` (the default),
+//! `binary`, `message`, `typed-data` (`typed_data` elsewhere) or `prehash`. What is binary, and a hash, may be written as
+//! `0x` and hex, but not in base64 (`base64 -d` reads a PSBT); it has 512 KiB at most. A message is the file as it is, a line's end included.
+//! `--public-key HEX` says who signs where a transaction does not: Bitcoin needs it, and an authorization of EIP-7702 tells
+//! by it whose account is delegated.
+//!
+//! What is signed comes out as `chain_signers` has it for the chain: of Bitcoin it is the final PSBT, from which
+//! `bitcoin-cli finalizepsbt` (in base64) takes the transaction; of a message, or typed data, the signature.
 //!
 //! A development key is a file that only its owner can read (`chmod 600`), as `--key-format` says: `hex`; `mnemonic` with
-//! `--path` and perhaps `--passphrase-file`; `keystore` with its password in `--passphrase-file`; `wif`; `solana-json`;
-//! `solana-base58`. No enclave holds it and no policy is asked.
+//! `--path` and perhaps `--passphrase-file`; `keystore` with its password in `--passphrase-file`; `wif`, of which the network,
+//! and whether it is compressed, are not looked at; `solana-json`; `solana-base58`. No enclave holds it and no policy is
+//! asked. A Bitcoin address is P2WPKH, whatever the path is.
 //!
-//! `policy check` judges as if the caller had signed nothing yet. A transaction that is denied is exit code 1.
+//! A policy has 16 KiB at most, since a record holds no longer one. `policy check` judges as if the caller had signed
+//! nothing yet. A transaction that is denied is exit code 1 and an error, whose `message` is the reason. The `type_hash` of
+//! typed data, by which a policy names it, and the paths of its fields are among the `actions` of `tx decode`.
 //!
 //! | command | keys of JSON |
 //! |---|---|
-//! | `tx decode` | `chain_id`, `actions` (what policies see: `kind` and more), `fee_ceiling` (or null), `text`, `bytes` (the canonical encoding, `0x` and hex) |
+//! | `tx decode` | `chain_id`, `actions` (what policies see: `kind` and more), `fee_ceiling` (or null), `text` (in which amounts are in coins, and elsewhere in the smallest unit), `bytes` (the canonical encoding, `0x` and hex) |
 //! | `tx sign` | `address`, `signed_transaction` (`0x` and hex), `transaction_id`, `summary` |
 //! | `keys address` | `address`, `chain`, `curve`, `public_key` (hex) |
 //! | `policy check` | `allowed`, `rule`, `reason`, `summary` if a transaction was given; `warnings`, a list of `rule` and `message` |

@@ -63,6 +63,8 @@ struct ErrorMembers<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(flatten)]
     comparison: Option<Comparison<'a>>,
@@ -93,6 +95,7 @@ impl<'a> ErrorMembers<'a> {
             message,
             problem,
             reason: failure.reason(),
+            rule: failure.rule(),
             request_id: failure.request_id(),
             comparison,
         }

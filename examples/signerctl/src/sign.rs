@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
 use crate::service;
-use crate::terminal::escaped;
+use crate::terminal::{escaped, escaped_whole};
 
 pub(crate) async fn execute(
     arguments: SignArguments,
@@ -34,7 +34,7 @@ pub(crate) async fn execute(
             "signed transaction  0x{}\ntransaction id      {}\nsummary             {}\nallowed by rule     {}",
             hex::encode(&signed.signed_transaction),
             escaped(&signed.transaction_id),
-            escaped(&signed.summary),
+            escaped_whole(&signed.summary),
             escaped(&signed.rule)
         )
     })

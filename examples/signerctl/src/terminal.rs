@@ -19,7 +19,8 @@ pub(crate) fn escaped_lines(text: &str) -> String {
     text.split('\n').map(escaped_whole).collect::<Vec<_>>().join("\n")
 }
 
-fn escaped_whole(text: &str) -> String {
+/// As [`escaped`], but without a limit: for what a transaction does, of which nothing may stay unread.
+pub(crate) fn escaped_whole(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut spaces = 0;
     for c in text.chars() {

@@ -79,6 +79,21 @@ async fn a_transaction_is_decoded_into_words_and_actions() {
 }
 
 #[tokio::test]
+async fn nothing_that_a_transaction_does_is_cut_short_in_text() {
+    let folder = Folder::new();
+    folder.write("mail.json", MAIL);
+    for line in [
+        "tx decode --chain eip155 --encoding typed-data @mail.json",
+        "tx sign --chain eip155 --encoding typed_data --key-file @key @mail.json",
+    ] {
+        let text = folder.run(line).await;
+        let object = folder.run(&format!("{line} --json")).await.json();
+        let summary = object.get("text").or_else(|| object.get("summary")).unwrap().as_str().unwrap();
+        assert!(summary.len() > 256 && text.stdout.contains(summary), "{text:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_development_key_signs_what_eip_155_says() {
     let folder = Folder::new();
     let object = folder.run("tx sign --chain eip155 --key-file @key --json @tx.json").await.json();
@@ -157,6 +172,14 @@ async fn a_policy_permits_denies_and_is_warned_about() {
     let message = run.error()["message"].as_str().unwrap().to_owned();
     assert!(message.ends_with("but the fee is 420000000021000, more than 420000000000000"), "{message}");
 
+    assert_eq!(run.error().get("rule"), None, "no rule denies it");
+
+    let deny =
+        r#"{"version": 1, "rules": [{"name": "nobody", "effect": "deny", "chains": ["*"], "destinations": ["*"]}]}"#;
+    folder.write("deny.json", deny);
+    let run = folder.run("policy check --policy @deny.json --chain eip155 --json @tx.json").await;
+    assert_eq!((run.code, &run.error()["rule"]), (1, &json!("nobody")));
+
     folder.write("loose.json", &POLICY.replace(r#""max_fee": "420000000000000","#, ""));
     let run = folder.run("policy check --policy @loose.json").await;
     assert_eq!(run.code, 0);
@@ -187,6 +210,11 @@ async fn what_cannot_be_used_is_named() {
     for (line, code, said) in [
         ("tx decode --chain eip155 @bad.json", 2, "missing"),
         ("tx decode --chain eip155:2 @tx.json", 2, "eip155:2"),
+        ("tx decode --chain eip155 --encoding message @tx.json", 2, "--chain eip155:REFERENCE"),
+        ("tx decode --chain bip122:000000000019d6689c085ae165831e93 --encoding message @open", 2, "--public-key HEX"),
+        ("tx decode --chain eip155:1 --encoding prehash @open", 2, "hex begins with 0x"),
+        ("tx decode --chain eip155 --encoding typed-data @tx.json", 2, "--encoding"),
+        ("tx decode --chain solana:x @tx.json", 2, "(read as json; see --encoding)"),
         ("tx decode --chain unheard @tx.json", 2, "known namespaces are"),
         ("tx decode --chain eip155:01 @tx.json", 2, "eip155:01"),
         ("tx decode --chain eip155 --public-key 00 @tx.json", 2, "public key"),
@@ -210,6 +238,17 @@ async fn what_cannot_be_used_is_named() {
 }
 
 const ABANDON: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about\n";
+
+/// EIP-712's example.
+const MAIL: &str = r#"{"types": {
+    "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "version", "type": "string"},
+        {"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}],
+    "Person": [{"name": "name", "type": "string"}, {"name": "wallet", "type": "address"}],
+    "Mail": [{"name": "from", "type": "Person"}, {"name": "to", "type": "Person"}, {"name": "contents", "type": "string"}]},
+    "primaryType": "Mail", "domain": {"name": "Ether Mail", "version": "1", "chainId": 1,
+        "verifyingContract": "0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC"},
+    "message": {"from": {"name": "Cow", "wallet": "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826"},
+        "to": {"name": "Bob", "wallet": "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB"}, "contents": "Hello, Bob!"}}"#;
 
 /// Of the Web3 Secret Storage definition.
 const KEYSTORE: &str = r#"{"crypto": {"cipher": "aes-128-ctr", "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},

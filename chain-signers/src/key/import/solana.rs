@@ -18,13 +18,13 @@ use crate::{Curve, SigningKey};
 /// use chain_signers::import::{ImportError, solana_json};
 ///
 /// let error = solana_json("[1, 2, 300]").unwrap_err();
-/// assert_eq!(error.to_string(), "not a Solana key pair: line 1, column 10");
+/// assert_eq!(error.to_string(), "not a Solana key pair, a list of 64 numbers up to 255: line 1, column 10");
 /// ```
 pub fn solana_json(text: &str) -> Result<SigningKey, ImportError> {
     if text.len() > MAX_JSON_LEN {
         return Err(ImportError::Length { format: FORMAT, expected: "at most 1024 characters", actual: text.len() });
     }
-    let pair: Pair = serde_json::from_str(text).map_err(|error| ImportError::json(FORMAT, &error))?;
+    let pair: Pair = serde_json::from_str(text).map_err(|error| ImportError::json(JSON_FORMAT, &error))?;
     from_pair(pair.0.as_slice())
 }
 
@@ -77,6 +77,7 @@ impl<'de> Visitor<'de> for PairVisitor {
 }
 
 const FORMAT: &str = "a Solana key pair";
+const JSON_FORMAT: &str = "a Solana key pair, a list of 64 numbers up to 255";
 const PAIR_LEN: usize = 64;
 const SEED_LEN: usize = 32;
 const MAX_JSON_LEN: usize = 1024;

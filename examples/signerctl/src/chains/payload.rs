@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain_signers::{Chain, ChainId, Encoding, Payload, Registry, Transaction, VerifyingKey, hazmat};
+use chain_signers::{Chain, ChainId, DecodeError, Encoding, Payload, Registry, Transaction, VerifyingKey, hazmat};
 use signer_protocol::method::MAX_TRANSACTION_LEN;
 
 use crate::arguments::TransactionEncoding;
@@ -84,6 +84,26 @@ impl PayloadFile {
             Encoding::Prehash => hazmat::decode_prehash(chain.chain.as_ref(), &payload),
             _ => chain.chain.decode(&payload),
         };
-        decoded.map_err(|error| Failure::Malformed { path: self.path.clone(), detail: error.to_string() })
+        decoded.map_err(|error| {
+            let detail = format!("{error}{}", self.advice(&error));
+            Failure::Malformed { path: self.path.clone(), detail }
+        })
+    }
+
+    /// What on the command line would change it, if that is likely what was amiss.
+    fn advice(&self, error: &DecodeError) -> String {
+        let is_hex = !self.bytes.is_empty() && self.bytes.trim_ascii().iter().all(u8::is_ascii_hexdigit);
+        match (error, self.encoding) {
+            (DecodeError::ChainIdRequired { namespace }, _) => format!(" (--chain {namespace}:REFERENCE)"),
+            (DecodeError::Missing { field }, _) if field == "signer" => " (--public-key HEX)".to_owned(),
+            (_, Encoding::Binary | Encoding::Prehash) if is_hex => " (hex begins with 0x)".to_owned(),
+            (
+                DecodeError::Malformed { .. }
+                | DecodeError::UnknownKey { .. }
+                | DecodeError::UnsupportedEncoding { .. },
+                encoding,
+            ) => format!(" (read as {encoding}; see --encoding)"),
+            _ => String::new(),
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::payload::{NamedChain, PayloadFile};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
-use crate::terminal::escaped;
+use crate::terminal::escaped_whole;
 
 pub(crate) fn execute(command: PolicyCommand, stdin: &mut dyn Read, output: &mut Output<'_>) -> Result<(), Failure> {
     let PolicyCommand::Check(arguments) = command;
@@ -28,11 +28,9 @@ pub(crate) fn execute(command: PolicyCommand, stdin: &mut dyn Read, output: &mut
     let object = Checked { judged: judged.as_ref(), warnings: warnings.iter().map(WarningObject::new).collect() };
     output.result(&object, || {
         let mut lines = vec![
-            judged
-                .as_ref()
-                .map_or_else(|| "the policy is well formed".to_owned(), |it| escaped(&it.reason).to_string()),
+            judged.as_ref().map_or_else(|| "the policy is well formed".to_owned(), |it| escaped_whole(&it.reason)),
         ];
-        lines.extend(warnings.iter().map(|warning| format!("warning: {}", escaped(&warning.to_string()))));
+        lines.extend(warnings.iter().map(|warning| format!("warning: {}", escaped_whole(&warning.to_string()))));
         lines.join("\n")
     })
 }

@@ -12,7 +12,7 @@ use super::payload::{NamedChain, PayloadFile};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
-use crate::terminal::escaped;
+use crate::terminal::{escaped, escaped_whole};
 
 pub(crate) fn execute(command: TxCommand, stdin: &mut dyn Read, output: &mut Output<'_>) -> Result<(), Failure> {
     match command {
@@ -51,10 +51,10 @@ fn decode(arguments: &DecodeArguments, stdin: &mut dyn Read, output: &mut Output
 fn describe(transaction: &dyn Transaction) -> String {
     let Summary { chain_id, actions, fee_ceiling, text } = transaction.summary();
     let fee = fee_ceiling.map_or_else(|| "cannot be told".to_owned(), |fee| format!("at most {fee}"));
-    let mut lines = format!("{}\nchain    {chain_id}\nfee      {fee}", escaped(text));
+    let mut lines = format!("{}\nchain    {chain_id}\nfee      {fee}", escaped_whole(text));
     for action in actions {
         // Writing to a string does not fail.
-        let _ = write!(lines, "\naction   {}", escaped(&in_words(action)));
+        let _ = write!(lines, "\naction   {}", escaped_whole(&in_words(action)));
     }
     lines
 }
@@ -82,7 +82,7 @@ fn sign(arguments: &SignLocallyArguments, stdin: &mut dyn Read, output: &mut Out
             "signed transaction  {}\ntransaction id      {}\nsummary             {}\nsigned by           {}",
             object.signed_transaction,
             escaped(object.transaction_id),
-            escaped(summary),
+            escaped_whole(summary),
             escaped(object.address)
         )
     })
