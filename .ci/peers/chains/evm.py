@@ -47,7 +47,7 @@ def case(random, index):
 
 
 def transaction(random, account, number, style):
-    fields = random_fields(random, number)
+    fields = random_fields(random, number, account.address)
     encoding, payload = written(random, number, fields, style)
     expected = account.sign_transaction(fields)
 
@@ -55,18 +55,18 @@ def transaction(random, account, number, style):
         assert signed == expected.raw_transaction, f"not {expected.raw_transaction.hex()}"
         assert Account.recover_transaction(signed) == account.address
         assert id == "0x" + expected.hash.hex().removeprefix("0x"), id
-        assert actions == does(number, fields), actions
+        assert actions == does(number, fields, account.address), actions
 
     return random.choice([None, fields["chainId"]]), encoding, payload, judge
 
 
-def random_fields(random, number):
+def random_fields(random, number, own):
     fields = {
         "chainId": random.choice([1, 10, 137, 11155111, random.randrange(1, 2**62)]),
         "nonce": random.choice([0, random.randrange(200), random.randrange(2**64 - 1)]),
         "gas": random.choice([21_000, random.randrange(2**24), random.randrange(2**64)]),
         "value": random.choice([0, random.randrange(10**18), random.randrange(2**96)]),
-        "data": data(random),
+        "data": data(random, own),
     }
     # Only these three may create a contract.
     if number > 2 or random.randrange(8):
@@ -94,11 +94,15 @@ def address(random):
     return to_checksum_address(random.randbytes(20))
 
 
-def data(random):
+def data(random, own):
     signature = random.choice(TOKEN_FUNCTIONS)
-    values = {"address": address(random), "uint256": random.randrange(2**256), "bool": bool(random.randrange(2))}
+    makers = {
+        "address": lambda: random.choice([address(random), own]),
+        "uint256": lambda: random.randrange(2**256),
+        "bool": lambda: bool(random.randrange(2)),
+    }
     types = parameters(signature)
-    call = keccak(text=signature)[:4] + eth_abi.encode(types, [values[it] for it in types])
+    call = keccak(text=signature)[:4] + eth_abi.encode(types, [makers[it]() for it in types])
     return random.choice([b"", random.randbytes(random.randrange(1, 300)), call])
 
 
@@ -106,10 +110,10 @@ def parameters(signature):
     return signature[signature.index("(") + 1 : -1].split(",")
 
 
-def does(number, fields):
+def does(number, fields, own):
     """In the words of a policy."""
     signed = fields.get("authorizationList", [])
-    return [delegation(it) for it in signed] + [call(number, fields)]
+    return [delegation(it) for it in signed] + call(number, fields, own)
 
 
 def delegation(signed):
@@ -118,21 +122,32 @@ def delegation(signed):
     return {"kind": "delegation", "delegate": delegate, "authority": authority, "on_every_chain": every}
 
 
-def call(number, fields):
+def call(number, fields, own):
     data, amount = fields["data"], str(fields["value"])
     if "to" not in fields:
-        return {"kind": "contract_creation", "amount": amount, "init_code_len": len(data)}
+        return [{"kind": "contract_creation", "amount": amount, "init_code_len": len(data)}]
     to, selector = fields["to"], "0x" + data[:4].hex() if len(data) >= 4 else None
     if number != 3 and not data:
-        return {"kind": "transfer", "to": to, "amount": amount}
+        return [{"kind": "transfer", "to": to, "amount": amount}]
+    called = {"kind": "contract_call", "to": to, "selector": selector, "amount": amount, "data_len": len(data)}
     signature = [it for it in TOKEN_FUNCTIONS if data[:4] == keccak(text=it)[:4]]
-    if number == 3 or amount != "0" or not signature:
-        return {"kind": "contract_call", "to": to, "selector": selector, "amount": amount, "data_len": len(data)}
-    *_, who, what = eth_abi.decode(parameters(signature[0]), data[4:])
+    if not signature:
+        return [called]
+    actions = token_function(signature[0], to, data, own)
+    # With coins or blobs, it is a call besides.
+    return [called, *actions] if number == 3 or amount != "0" else actions
+
+
+def token_function(signature, token, data, own):
+    *source, who, what = eth_abi.decode(parameters(signature), data[4:])
     # All there are and will be, or none.
     what = (2**256 - 1) * what if isinstance(what, bool) else what
-    kind, role = ("token_transfer", "to") if "transfer" in signature[0] else ("token_approval", "spender")
-    return {"kind": kind, "token": to, role: to_checksum_address(who), "amount": str(what), "selector": selector}
+    kind, role = ("token_transfer", "to") if "transfer" in signature else ("token_approval", "spender")
+    action = {"kind": kind, "token": token, role: to_checksum_address(who), "amount": str(what)}
+    actions = [action | {"selector": "0x" + data[:4].hex()}]
+    if source and to_checksum_address(source[0]) != own:
+        actions.append({"kind": "exception", "name": "tokens_of_another"})
+    return actions
 
 
 def access(random):

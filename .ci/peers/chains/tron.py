@@ -99,24 +99,26 @@ def moved(token, to, amount, selector=None):
 def trigger(random, owner):
     contract = tron_pb2.TriggerSmartContract(owner_address=owner, contract_address=address(random))
     called = to_base58check_address(contract.contract_address)
+    contract.data, besides = token_function(random, owner, called)
     if random.randrange(2):
-        contract.data, action = token_function(random, called)
-        return contract, [action]
+        return contract, besides
     contract.call_value = random.choice([0, amount(random)])
-    contract.data = random.randbytes(random.choice([0, 3, random.randrange(4, 200)]))
+    # With coins, a token's function is a call besides.
+    if not contract.call_value or random.randrange(2):
+        contract.data, besides = random.randbytes(random.choice([0, 3, random.randrange(4, 200)])), []
     selector = "0x" + contract.data[:4].hex() if len(contract.data) >= 4 else None
     action = {"kind": "contract_call", "to": called, "selector": selector, "amount": str(contract.call_value)}
     actions = [action | {"data_len": len(contract.data)}]
     if random.randrange(2):
         contract.token_id, contract.call_token_value = random.randrange(1_000_001, 1_005_000), amount(random)
         actions.append(moved(str(contract.token_id), contract.contract_address, contract.call_token_value))
-    return contract, actions
+    return contract, actions + besides
 
 
-def token_function(random, called):
+def token_function(random, owner, called):
     name = random.choice(list(TOKEN_FUNCTIONS))
     types = TOKEN_FUNCTIONS[name]
-    *addresses, number = [address(random) for _ in types[1:]] + [random.randrange(2**256)]
+    *addresses, number = [random.choice([address(random), owner]) for _ in types[1:]] + [random.randrange(2**256)]
     arguments = trx_abi.encode(types, [to_base58check_address(it) for it in addresses] + [number])
     selector = keccak256(f"{name}({','.join(types)})".encode())[:4]
     spelled = "0x" + selector.hex()
@@ -124,7 +126,10 @@ def token_function(random, called):
     if name == "approve":
         action["spender"] = action.pop("to")
         action["kind"] = "token_approval"
-    return selector + arguments, action
+    actions = [action]
+    if name == "transferFrom" and addresses[0] != owner:
+        actions.append({"kind": "exception", "name": "tokens_of_another"})
+    return selector + arguments, actions
 
 
 def create(random, owner):
