@@ -34,6 +34,26 @@ fn a_message_or_hash_in_the_name_of_another_chain_does_not_get_around_a_deny_rul
 }
 
 #[test]
+fn an_address_in_32_bytes_of_typed_data_does_not_get_around_a_deny_rule() {
+    let hash = format!("0x{}", "0".repeat(64));
+    let typed_data = json!({"typed_data": [{"verifying_contract": null, "type_hash": hash}]});
+    let allow = rule("eip155:4", typed_data);
+    let deny = json!({"name": "stop", "effect": "deny", "chains": ["*"], "destinations": [ALICE]});
+    let padded = format!("0x{}{}", "0".repeat(24), ALICE[2..].to_lowercase());
+    for (value, is_denied) in [(padded.replacen("0x00", "0x01", 1), false), (padded, true)] {
+        let action = Action::TypedData {
+            verifying_contract: None,
+            primary_type: "Bridge".to_owned(),
+            type_hash: hash.clone(),
+            fields: vec![("receiver".to_owned(), value)],
+        };
+        let summary = summary_on("eip155:4", &[action]);
+        assert!(policy(&[&allow]).evaluate(&summary).allowed);
+        assert_eq!(policy(&[&allow, &deny]).evaluate(&summary).rule.as_deref() == Some("stop"), is_denied);
+    }
+}
+
+#[test]
 fn a_hash_moves_an_amount_that_cannot_be_told() {
     for bound in [
         json!({"max_amount": "5"}),

@@ -174,7 +174,8 @@ fn touches(rule: &Rule, summary: &Summary, action: &Action) -> bool {
         }
         Action::Transfer { to, .. } => names(to) || summary.transfer_program().is_some_and(|it| rule.names(it)),
         Action::TypedData { verifying_contract, fields, .. } => {
-            verifying_contract.iter().any(names) || fields.iter().any(|(_, value)| names(value))
+            let is_named = |value: &String| names(value) || padded_address(value).as_ref().is_some_and(names);
+            verifying_contract.iter().any(names) || fields.iter().any(|(_, value)| is_named(value))
         }
         Action::ContractCreation { .. }
         | Action::Exception { .. }
@@ -182,6 +183,12 @@ fn touches(rule: &Rule, summary: &Summary, action: &Action) -> bool {
         | Action::Prehash
         | Action::Unknown { .. } => false,
     }
+}
+
+/// The address that 32 bytes are, as bridges write receivers.
+fn padded_address(value: &str) -> Option<String> {
+    let digits = value.strip_prefix("0x000000000000000000000000").filter(|digits| digits.len() == 40)?;
+    Some(format!("0x{digits}"))
 }
 
 fn names_a_token_program(rule: &Rule, summary: &Summary) -> bool {

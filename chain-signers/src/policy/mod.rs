@@ -73,10 +73,10 @@
 //! # What a deny rule matches
 //! Any action on one of `chains` (`["*"]`: on every chain) that touches one of `destinations`: as a receiver, a contract,
 //! a program, an account handed to a program, a token, a spender, a validator, a delegate or who delegates, or as a value in
-//! typed data. A plain transfer on Solana is also a use of the System program, and a token transfer one of the token
-//! programs, so a deny rule that names these stops such transfers too. What holds on every chain is on each: a delegation
-//! for every chain, and a message or hash, which names none whatever the caller says. `["*"]` matches every action there
-//! is. A deny rule does not see addresses inside calldata that is not decoded.
+//! typed data, also one of 32 bytes. A plain transfer on Solana is also a use of the System program, and a token transfer
+//! one of the token programs, so a deny rule that names these stops such transfers too. What holds on every chain is on
+//! each: a delegation for every chain, and a message or hash, which names none whatever the caller says. `["*"]` matches
+//! every action there is. A deny rule does not see addresses inside calldata that is not decoded.
 //!
 //! # How addresses are compared
 //! All chains of a rule share a namespace. What is written like an Ethereum address, `0x` and 40 hex digits, is compared by

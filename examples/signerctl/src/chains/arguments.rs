@@ -24,7 +24,8 @@ pub(crate) enum PolicyCommand {
 pub(crate) struct DecodeArguments {
     #[command(flatten)]
     pub(crate) payload: PayloadArguments,
-    /// Public key that will sign, in hex: 33 bytes for secp256k1, 32 for ed25519. Bitcoin needs it to tell change.
+    /// Public key that will sign, in hex: 33 bytes for secp256k1, 32 for ed25519. It tells change (Bitcoin) and whose
+    /// tokens are moved (Ethereum).
     #[arg(long, value_name = "HEX")]
     pub(crate) public_key: Option<String>,
 }
