@@ -82,7 +82,7 @@ fn largest() -> String {
 const MAX_RULES: usize = 128;
 const MAX_LEN: usize = 32 * 1024;
 /// Of each rule; with one more the policy would be too long.
-const LIMITS: usize = 4;
+const LIMITS: usize = 3;
 
 const USUAL: &str = r#"{"version":1,"rules":[
     {"name":"known thief","effect":"deny","chains":["*"],
