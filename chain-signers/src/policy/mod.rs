@@ -198,6 +198,7 @@ impl Policy {
     }
 }
 
-/// The JSON Schema (2020-12) of policies. It knows the form; [`Policy::from_json`] also checks what a schema cannot say:
-/// checksums of addresses, that a rule permits something, and that it does not undo its own bounds.
+/// The JSON Schema (2020-12) of policies. It knows the form; [`Policy::from_json`] also checks what a schema cannot say: how
+/// addresses are written on a rule's chains, and their checksums; that names and addresses are there once; that calls have
+/// the selectors they need; that a rule permits something, and does not undo its own bounds.
 pub const JSON_SCHEMA: &str = include_str!("../../policy.schema.json");
