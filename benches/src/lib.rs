@@ -11,3 +11,4 @@ pub mod kms;
 pub mod peers;
 pub mod relayed;
 pub mod session;
+pub mod signing;

@@ -96,8 +96,8 @@ pub struct Payload<'a> {
     /// others refuse one that differs from the transaction's own.
     pub chain_id: Option<&'a ChainId>,
     /// The key that is to sign. A chain whose transactions pay change back to their signer (Bitcoin) requires it, so that
-    /// change is told from payments; an authorization (EIP-7702) tells by it whose account is delegated; others do not
-    /// look at it.
+    /// change is told from payments; Ethereum's tell by it whose tokens are moved and whose account is delegated; others do
+    /// not look at it.
     pub signer: Option<&'a VerifyingKey>,
 }
 

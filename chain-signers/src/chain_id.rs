@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A chain by its [CAIP-2](https://chainagnostic.org/CAIPs/caip-2) name, `namespace:reference`.
 ///
 /// An `eip155` reference must be a non-zero decimal number without leading zeros, so that one chain has one spelling
-/// and two ids can be compared as text.
+/// and two ids can be compared as text. For the same reason a `bip122` reference must be 32 hex digits in lower case.
 ///
 /// ```
 /// use chain_signers::ChainId;
@@ -37,6 +37,9 @@ impl ChainId {
         }
         if namespace == "eip155" && !is_evm_reference(reference) {
             return Err(ChainIdError::EvmReference);
+        }
+        if namespace == "bip122" && !is_bitcoin_reference(reference) {
+            return Err(ChainIdError::BitcoinReference);
         }
         Ok(Self { text: format!("{namespace}:{reference}"), namespace_len: namespace.len() })
     }
@@ -90,6 +93,9 @@ impl fmt::Display for ChainId {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainIdError {
+    /// A `bip122` reference is not 32 hex digits in lower case.
+    #[error("a bip122 reference is the first 32 hex digits of a block's hash in lower case")]
+    BitcoinReference,
     /// There is no colon between namespace and reference.
     #[error("a chain id is written namespace:reference")]
     Colon,
@@ -116,6 +122,10 @@ fn is_evm_reference(text: &str) -> bool {
     text.parse::<u64>().is_ok_and(|number| number != 0 && number.to_string() == text)
 }
 
+fn is_bitcoin_reference(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +150,9 @@ mod tests {
             ("eip155:001", ChainIdError::EvmReference),
             ("eip155:18446744073709551616", ChainIdError::EvmReference),
             ("eip155:0x1", ChainIdError::EvmReference),
+            ("bip122:000000000019D6689C085AE165831E93", ChainIdError::BitcoinReference),
+            ("bip122:000000000019d6689c085ae165831e9", ChainIdError::BitcoinReference),
+            ("bip122:main", ChainIdError::BitcoinReference),
         ] {
             assert_eq!(text.parse::<ChainId>(), Err(error), "{text}");
         }

@@ -363,6 +363,25 @@ fn counts_and_lengths_are_limited() {
     assert!(matches!(error, DecodeError::TooLong { len: 1_048_577, max: 1_048_576, .. }), "{error}");
 }
 
+/// The original way of hashing covers all of a transaction once for each input, and the bytes are kept until they are signed.
+#[test]
+fn what_p2pkh_inputs_cover_again_and_again_is_limited() {
+    let data = |len: usize| TxOut {
+        value: Amount::ZERO,
+        script_pubkey: ScriptBuf::from_bytes([&[0x6a][..], &vec![0; len]].concat()),
+    };
+    let inputs = |kind, count| vec![(kind, 100_000); count];
+    assert_eq!(refusable(&psbt(&inputs(AddressType::P2pkh, 256), vec![pay(99_000); 256])), Ok(()));
+    let large = psbt(&inputs(AddressType::P2pkh, 256), vec![pay(99_000), data(20_000)]);
+    assert!(refusal(&large).contains("what P2PKH inputs cover has "), "{}", refusal(&large));
+    assert_eq!(refusable(&psbt(&inputs(AddressType::P2wpkh, 256), vec![pay(99_000), data(20_000)])), Ok(()));
+    let largest = |len| psbt(&inputs(AddressType::P2wpkh, 1), vec![pay(99_000), data(len)]);
+    let other_len = largest(0).unsigned_tx.base_size() + 4; // the length of the data has five bytes then
+    assert_eq!(refusable(&largest(100_000 - other_len)), Ok(()));
+    let error = refusal(&largest(100_001 - other_len));
+    assert!(error.contains("the transaction has 100001 bytes, more than 100000"), "{error}");
+}
+
 #[test]
 fn the_caller_names_network_and_signer() {
     let bytes = psbt(&[(AddressType::P2wpkh, 100_000)], vec![pay(99_000)]).serialize();

@@ -5,12 +5,17 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bitcoin::{PrivateKey, Witness, consensus::encode::deserialize};
+use bitcoin::{
+    OutPoint, PrivateKey, Psbt, ScriptBuf, Sequence, TxIn, TxOut, Witness, absolute::LockTime,
+    consensus::encode::deserialize, transaction::Version,
+};
 use chain_signers::{
     Action, Amount, Chain, ChainSigner, Curve, DecodeError, Encoding, Payload, RecoveryId, SignError, Signature,
     SigningKey, Transaction, VerifyingKey,
     bitcoin::{AddressType, Bitcoin},
+    policy::Policy,
 };
+use sha2::{Digest, Sha256};
 
 const MAIN: &str = "bip122:000000000019d6689c085ae165831e93";
 
@@ -144,6 +149,34 @@ fn what_is_a_transaction_is_no_message() {
     assert!(decode(Bitcoin::default(), cut, &key).is_ok(), "nothing that a network would take");
 }
 
+/// BIP-322's full form may have version 2, as a transaction in a PSBT may. Rules for transactions permit no messages.
+#[test]
+fn a_message_dressed_up_as_a_psbt_is_nothing_that_a_rule_permits() {
+    let key = key(VECTORS[0].secret).verifying_key();
+    let simple = decode(Bitcoin::default(), b"Hello World", &key).unwrap();
+    let payload = simple.signing_payloads(&key).unwrap()[0].as_bytes().to_vec(); // BIP-143's: the outpoint is at 68
+    let previous_output: OutPoint = deserialize(&payload[68..104]).unwrap();
+    let to_spend = to_spend(b"Hello World", &key);
+    assert_eq!(previous_output, OutPoint { txid: to_spend.compute_txid(), vout: 0 });
+    let output = TxOut { value: bitcoin::Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(vec![0x6a]) };
+    let input = TxIn { previous_output, ..TxIn::default() };
+    let mut psbt = Psbt::from_unsigned_tx(bitcoin::Transaction {
+        version: Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![input],
+        output: vec![output],
+    })
+    .unwrap();
+    psbt.inputs[0].non_witness_utxo = Some(to_spend);
+    let (bytes, main) = (psbt.serialize(), MAIN.parse().unwrap());
+    let payload = Payload::new(Encoding::Binary, &bytes).on_chain(&main).for_signer(&key);
+    let full = Bitcoin::default().decode(&payload).unwrap();
+    let permissive = br#"{"version": 1, "rules": [{"name": "all", "effect": "allow", "destinations": ["*"],
+        "chains": ["bip122:000000000019d6689c085ae165831e93"], "exceptions": ["op_return"]}]}"#;
+    let decision = Policy::from_json(permissive).unwrap().evaluate(full.summary());
+    assert!(!decision.allowed, "{}", decision.reason);
+}
+
 #[test]
 fn refuses_long_messages_other_address_types_and_other_signers() {
     let key = key(VECTORS[0].secret).verifying_key();
@@ -164,6 +197,21 @@ fn refuses_long_messages_other_address_types_and_other_signers() {
 
 fn decode(bitcoin: Bitcoin, message: &[u8], key: &VerifyingKey) -> Result<Box<dyn Transaction>, DecodeError> {
     bitcoin.decode(&Payload::new(Encoding::Message, message).on_chain(&MAIN.parse().unwrap()).for_signer(key))
+}
+
+/// The first of the two transactions that stand for a message, as BIP-322 says.
+fn to_spend(message: &[u8], key: &VerifyingKey) -> bitcoin::Transaction {
+    let tag = Sha256::digest("BIP0322-signed-message");
+    let hash = Sha256::new().chain_update(tag).chain_update(tag).chain_update(message).finalize();
+    let script_sig = ScriptBuf::from_bytes([&[0, 32][..], &hash].concat());
+    let address: bitcoin::Address<_> = Bitcoin::default().address(key).unwrap().parse().unwrap();
+    let script_pubkey = address.assume_checked().script_pubkey();
+    bitcoin::Transaction {
+        version: Version(0),
+        lock_time: LockTime::ZERO,
+        input: vec![TxIn { script_sig, sequence: Sequence::ZERO, ..TxIn::default() }],
+        output: vec![TxOut { value: bitcoin::Amount::ZERO, script_pubkey }],
+    }
 }
 
 fn key(secret: &str) -> SigningKey {

@@ -296,6 +296,37 @@ fn an_ibc_transfer_names_port_channel_and_receiver_and_its_memo_is_an_exception(
     assert!(transaction.summary().text.contains("forward"), "{}", transaction.summary().text);
 }
 
+/// The chain at the other end reads Bech32 in upper case too (Cosmos SDK, `types/bech32`), so a rule that denies an address
+/// would not be about it. The same for the hash in a token's name, which ibc-go reads in lower case too (`TokenFromCoin`).
+#[test]
+fn an_ibc_transfer_has_one_spelling_of_receiver_and_token() {
+    let receiver = "osmo18s0hdnsllgcclweu9aymw4ngktr2k0rkvn7jmn";
+    let bech32m = "abcdef1l7aum6echk45nj3s0wdvt2fg8x9yrzpqzd3ryx"; // of BIP-350
+    let hash = "ibc/27394FB092D2ECCD56123C74F36E4C1F926001CEADA9CA97EA622B25F41E5EB2";
+    for (receiver, denom, refused) in [
+        (receiver, "uatom", None),
+        (bech32m, "uatom", None),
+        ("0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045", "uatom", None),
+        (receiver, hash, None),
+        (receiver, "ibc/Cafe", None),
+        (&receiver.to_uppercase(), "uatom", Some("receiver")),
+        (&bech32m.to_uppercase(), "uatom", Some("receiver")),
+        (receiver, &format!("ibc/{}", hash[4..].to_lowercase()), Some("token.denom")),
+        (receiver, &hash.replace('F', "f"), Some("token.denom")),
+    ] {
+        let value = format!(
+            r#"{{"receiver":"{receiver}","sender":"{}","source_channel":"channel-141","source_port":"transfer","timeout_height":{{}},"token":{{"amount":"100","denom":"{denom}"}}}}"#,
+            cosmjs::ADDRESS
+        );
+        let json = amino(&format!(r#"{{"type":"cosmos-sdk/MsgTransfer","value":{value}}}"#));
+        match decode(Encoding::Json, json.as_bytes()) {
+            Ok(_) => assert_eq!(refused, None, "{receiver} {denom}"),
+            Err(DecodeError::Invalid { field, .. }) => assert_eq!(Some(&*field), refused, "{receiver} {denom}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[test]
 fn several_messages_are_several_actions() {
     let seed = Parts::default();

@@ -8,8 +8,10 @@ use chain_signers::{
     Action, Amount, Chain, Curve, DecodeError, Encoding, Payload, SigningKey, Transaction,
     evm::{self, Evm},
     hazmat,
+    policy::Policy,
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 /// `suite-common/wallet-utils/src/__fixtures__/sendFormUtils.ts` of Trezor Suite, `prepareEthereumTransaction`.
 mod trezor {
@@ -84,7 +86,7 @@ fn transfers_of_erc_20_have_receiver_and_amount() {
     assert!(transaction.summary().text.starts_with(&words), "{}", transaction.summary().text);
     let from = trezor::ERC721.replace("42842e0e", "23b872dd");
     let transaction = call(&from).unwrap();
-    assert_eq!(transaction.summary().actions, [transfer(trezor::TO, 42, "0x23b872dd")]);
+    assert_eq!(transaction.summary().actions, [transfer(trezor::TO, 42, "0x23b872dd"), of_another()]);
     let words = format!(
         "transfer 42 of token {TOKEN} from {} to {} (an amount, or the number of an ERC-721 token) on ",
         trezor::FROM,
@@ -123,7 +125,7 @@ fn an_operator_may_take_all_or_nothing() {
 #[test]
 fn transfers_of_erc_721_are_of_one_token() {
     let transaction = call(trezor::ERC721).unwrap();
-    assert_eq!(transaction.summary().actions, [transfer(trezor::TO, 1, "0x42842e0e")]);
+    assert_eq!(transaction.summary().actions, [transfer(trezor::TO, 1, "0x42842e0e"), of_another()]);
     let words = format!("transfer number 42 of token {TOKEN} from {} to {} on ", trezor::FROM, trezor::TO);
     assert!(transaction.summary().text.starts_with(&words), "{}", transaction.summary().text);
 }
@@ -136,19 +138,22 @@ fn data_for_the_receiver_is_a_call_of_the_receiver() {
         let (to, selector) = (to.to_owned(), Some(selector.to_owned()));
         Action::ContractCall { to, selector, amount: Amount::ZERO, data_len }
     };
-    assert_eq!(transaction.summary().actions, [transfer(to, 1, "0xb88d4fde"), hook(to, "0x150b7a02", 20)]);
+    assert_eq!(
+        transaction.summary().actions,
+        [transfer(to, 1, "0xb88d4fde"), hook(to, "0x150b7a02", 20), of_another()]
+    );
     let words = format!(
         "transfer number 1 of token {TOKEN} from 0x0000000000000000000000000000000000000004 to {to}, which is called with \
          20 bytes of data on "
     );
     assert!(transaction.summary().text.starts_with(&words), "{}", transaction.summary().text);
     let without = format!("{}{}", &UNISWAP[..8 + 64 * 4], "0".repeat(64));
-    assert_eq!(call(&without).unwrap().summary().actions, [transfer(to, 1, "0xb88d4fde")]);
+    assert_eq!(call(&without).unwrap().summary().actions, [transfer(to, 1, "0xb88d4fde"), of_another()]);
     let transaction = call(sequence::BATCH).unwrap();
     let (to, selector) = (sequence::TO, "0x2eb2c2d6");
     assert_eq!(
         transaction.summary().actions,
-        [transfer(to, 5, selector), transfer(to, 1, selector), hook(to, "0xbc197c81", 3)]
+        [transfer(to, 5, selector), transfer(to, 1, selector), hook(to, "0xbc197c81", 3), of_another()]
     );
     let words = format!("transfer 5 of number 2, 1 of number 500 of token {TOKEN} from ");
     assert!(transaction.summary().text.starts_with(&words), "{}", transaction.summary().text);
@@ -157,14 +162,14 @@ fn data_for_the_receiver_is_a_call_of_the_receiver() {
 #[test]
 fn transfers_of_erc_1155_have_number_and_amount() {
     let transaction = call(trezor::ERC1155).unwrap();
-    assert_eq!(transaction.summary().actions, [transfer(trezor::TO, 5, "0xf242432a")]);
+    assert_eq!(transaction.summary().actions, [transfer(trezor::TO, 5, "0xf242432a"), of_another()]);
     let words = format!("transfer 5 of number 7 of token {TOKEN} from {} to {} on ", trezor::FROM, trezor::TO);
     assert!(transaction.summary().text.starts_with(&words), "{}", transaction.summary().text);
 }
 
 #[test]
 fn a_batch_has_from_1_to_256_items() {
-    assert_eq!(call(&batch(256, 256)).unwrap().summary().actions.len(), 256);
+    assert_eq!(call(&batch(256, 256)).unwrap().summary().actions.len(), 257, "and that they are of another account");
     for (ids, amounts) in [(0, 0), (257, 257), (2, 1), (1, 2)] {
         let error = call(&batch(ids, amounts)).unwrap_err();
         assert!(error.to_string().contains("safeBatchTransferFrom"), "{error}");
@@ -180,12 +185,32 @@ fn a_call_with_value_or_of_another_function_is_a_call() {
         amount: amount.into(),
         data_len,
     };
-    let paid = call_with_value(trezor::ERC20, 1).unwrap();
-    assert_eq!(paid.summary().actions, [contract_call(Some("0xa9059cbb"), 1, data_len)]);
-    call_with_value("a9059cbb", 1).unwrap();
+    let (paid, unpaid) = (call_with_value(trezor::ERC20, 1).unwrap(), call(trezor::ERC20).unwrap());
+    let both = [contract_call(Some("0xa9059cbb"), 1, data_len), unpaid.summary().actions[0].clone()];
+    assert_eq!(paid.summary().actions, both, "what the function does besides");
+    assert!(call_with_value("a9059cbb", 1).is_err());
     let other = call(&trezor::ERC20.replace("a9059cbb", "a9059cbc")).unwrap();
     assert_eq!(other.summary().actions, [contract_call(Some("0xa9059cbc"), 0, data_len)]);
     assert_eq!(call("a9059c").unwrap().summary().actions, [contract_call(None, 0, 3)]);
+}
+
+/// A token's contract runs all the same with blobs, and some do with value.
+#[test]
+fn neither_value_nor_blobs_hide_from_a_deny_rule_who_receives_the_tokens() {
+    let rules = |receiver: &str| {
+        let allow = json!({"name": "allow", "effect": "allow", "chains": ["eip155:1"], "destinations": [TOKEN],
+            "calls": true, "selectors": ["0xa9059cbb"]});
+        let deny = json!({"name": "deny", "effect": "deny", "chains": ["*"], "destinations": [receiver]});
+        Policy::from_json(json!({"version": 1, "rules": [allow, deny]}).to_string().as_bytes()).unwrap()
+    };
+    let blobs = format!(r#""maxFeePerBlobGas":"0x1","blobVersionedHashes":["0x01{}"]"#, "8e".repeat(31));
+    for (what, more) in [("nothing", r#""value":"0x0""#), ("value", r#""value":"0x1""#), ("blobs", &blobs)] {
+        let paid_out = call_with(trezor::ERC20, more).unwrap();
+        let denied = rules(trezor::TO).evaluate(paid_out.summary());
+        assert_eq!(denied.rule.as_deref(), Some("deny"), "{what}: {}", denied.reason);
+        let allowed = rules(trezor::FROM).evaluate(paid_out.summary());
+        assert!(allowed.allowed, "{what}: {}", allowed.reason);
+    }
 }
 
 #[test]
@@ -265,9 +290,13 @@ fn call(calldata: &str) -> Result<Box<dyn Transaction>, DecodeError> {
 }
 
 fn call_with_value(calldata: &str, value: u8) -> Result<Box<dyn Transaction>, DecodeError> {
+    call_with(calldata, &format!(r#""value":"{value:#x}""#))
+}
+
+fn call_with(calldata: &str, more: &str) -> Result<Box<dyn Transaction>, DecodeError> {
     let json = format!(
         r#"{{"chainId":"0x1","nonce":"0x3","gas":"0x186a0","maxFeePerGas":"0x2","maxPriorityFeePerGas":"0x1",
-            "to":"{TOKEN}","value":"{value:#x}","input":"0x{calldata}"}}"#
+            "to":"{TOKEN}","input":"0x{calldata}",{more}}}"#
     );
     Evm.decode(&Payload::new(Encoding::Json, json.as_bytes()))
 }
@@ -275,6 +304,11 @@ fn call_with_value(calldata: &str, value: u8) -> Result<Box<dyn Transaction>, De
 fn transfer(to: &str, amount: u64, selector: &str) -> Action {
     let (token, to, selector) = (TOKEN.to_owned(), to.to_owned(), Some(selector.to_owned()));
     Action::TokenTransfer { token, to, amount: amount.into(), selector }
+}
+
+/// Nobody says here who signs.
+fn of_another() -> Action {
+    Action::Exception { name: "tokens_of_another".into() }
 }
 
 fn approval(amount: Amount, selector: &str) -> Action {

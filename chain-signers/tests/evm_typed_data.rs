@@ -105,7 +105,7 @@ fn says_what_is_signed() {
         summary.text,
         "sign the typed data Mail for 0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC on eip155:1 (EIP-712, name \"Ether \
          Mail\", version \"1\"); from.name = Cow; from.wallet = 0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826; to.name = Bob; \
-         to.wallet = 0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB; contents = Hello, Bob!; hash \
+         to.wallet = 0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB; contents = \"Hello, Bob!\"; hash \
          be609aee343fb3c4b28e1df9e632fca64fcfaede20f02e86244efddf30957bd2"
     );
 }

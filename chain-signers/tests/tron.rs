@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use chain_signers::{
     Action, Amount, Chain, ChainId, ChainSigner, Curve, DecodeError, Encoding, KeyError, Payload, RecoveryId,
-    SignError, Signature, SigningKey, Transaction, hazmat, tron::Tron,
+    SignError, Signature, SigningKey, Transaction, hazmat, policy::Policy, tron::Tron,
 };
 use mutation::{Mutation, mutation};
 use proptest::{collection::vec, prelude::*};
 use protobuf::{bytes, number, text};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// trustwallet/wallet-core, `tests/chains/Tron`: `raw_data_hex` and transaction ids from `DeserializationTests.cpp`,
@@ -168,9 +169,13 @@ fn token_functions_are_understood_only_in_their_canonical_form() {
     let from = format!("23b872dd{a}{b}{}", word("5"));
     assert!(matches!(one(&approve, 0), Action::TokenApproval { selector: Some(it), .. } if it == "0x095ea7b3"));
     assert!(matches!(one(&transfer, 0), Action::TokenTransfer { .. }));
-    let (to_b, prefixed) = (one(&from, 0), format!("23b872dd{a}{}{}", b.replacen("002222", "412222", 1), word("5")));
-    assert_eq!(one(&prefixed, 0), to_b, "the prefix makes no other address");
-    assert!(matches!(one(&transfer, 1), Action::ContractCall { amount, .. } if amount == Amount::from(1_u64)));
+    let from_owner = from.replacen(&a, &word(&hex::encode(&owner()[1..])), 1);
+    let prefixed = from_owner.replacen("002222", "412222", 1);
+    assert_eq!(one(&prefixed, 0), one(&from_owner, 0), "the prefix makes no other address");
+    assert_eq!(with(&from, 0).unwrap().summary().actions[0], one(&from_owner, 0));
+    let paid = with(&transfer, 1).unwrap();
+    let [Action::ContractCall { amount, .. }, moved] = &paid.summary().actions[..] else { panic!("{paid:?}") };
+    assert_eq!((amount, moved), (&Amount::from(1_u64), &one(&transfer, 0)));
     assert!(matches!(one("", 1), Action::ContractCall { selector: None, .. }));
     for bad in [
         format!("{transfer}00"),
@@ -183,6 +188,39 @@ fn token_functions_are_understood_only_in_their_canonical_form() {
     ] {
         let refused = with(&bad, 0);
         assert!(matches!(refused, Err(DecodeError::Invalid { .. })), "{bad}: {refused:?}");
+    }
+}
+
+/// A rule for the owner's tokens says nothing of those that others let the owner take.
+#[test]
+fn tokens_that_somebody_else_approved_are_an_exception() {
+    let transfer_from = |from: &[u8]| {
+        let data = format!("23b872dd{:0>64}{:0>64}{:0>64}", hex::encode(from), "22".repeat(20), "5");
+        trigger(&hex::decode(data).unwrap(), 0).decode().unwrap().summary().actions.clone()
+    };
+    let [own] = &transfer_from(&owner()[1..])[..] else { panic!("one transfer") };
+    let exception = Action::Exception { name: "tokens_of_another".into() };
+    assert_eq!(transfer_from(&[0x11; 20]), [own.clone(), exception]);
+}
+
+/// A contract need not refuse coins that go with such a call: older compilers wrote no check for TRC-10 tokens.
+#[test]
+fn coins_with_a_tokens_function_do_not_hide_from_a_deny_rule_who_receives_the_tokens() {
+    let transfer = |to: u8| hex::decode(format!("a9059cbb{:0>64}{:0>64}", hex::encode([to; 20]), "5")).unwrap();
+    let receivers = [0x11, 0x22].map(|to| match &trigger(&transfer(to), 0).decode().unwrap().summary().actions[..] {
+        [Action::TokenTransfer { token, to, .. }] => (token.clone(), to.clone()),
+        other => panic!("{other:?}"),
+    });
+    let [(token, _), (_, denied)] = &receivers;
+    let allow = json!({"name": "allow", "effect": "allow", "chains": [CHAIN], "destinations": [token],
+        "calls": true, "selectors": ["0xa9059cbb"], "tokens": [{"token": "1000959"}]});
+    let deny = json!({"name": "deny", "effect": "deny", "chains": [CHAIN], "destinations": [denied]});
+    let policy = Policy::from_json(json!({"version": 1, "rules": [allow, deny]}).to_string().as_bytes()).unwrap();
+    let trc10 = [number(5, 1), number(6, 1_000_959)].concat();
+    for (what, sun, trc10) in [("nothing", 0, &[][..]), ("a sun", 1, &[]), ("a TRC-10 token", 0, &trc10)] {
+        let decide = |to| policy.evaluate(trigger_with(&transfer(to), sun, trc10).decode().unwrap().summary());
+        assert!(decide(0x11).allowed, "{what}: {}", decide(0x11).reason);
+        assert!(!decide(0x22).allowed, "{what}: {}", decide(0x22).reason);
     }
 }
 
@@ -378,8 +416,13 @@ impl Arbitrary for Parts {
 }
 
 fn trigger(data: &[u8], value: u64) -> Parts {
+    trigger_with(data, value, &[])
+}
+
+/// `token` is what goes with it, as it is encoded.
+fn trigger_with(data: &[u8], value: u64, token: &[u8]) -> Parts {
     let data = if data.is_empty() { Vec::new() } else { bytes(4, data) };
-    let trigger = [bytes(1, &owner()), bytes(2, &account(0x52)), number(3, value), data].concat();
+    let trigger = [&bytes(1, &owner()), &bytes(2, &account(0x52)), &number(3, value), &data, token].concat();
     Parts { contract: contract(31, "TriggerSmartContract", &trigger), ..Parts::default() }
 }
 

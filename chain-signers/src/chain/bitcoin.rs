@@ -3,7 +3,8 @@
 //! # Binary
 //! A version 0 PSBT (BIP-174, with BIP-371's Taproot fields), unsigned, in the encoding that the `bitcoin` crate writes:
 //! fields in ascending order, each once, lengths in their shortest form, no explicit version. There is no JSON encoding.
-//! At most 1 MiB, 256 inputs and 256 outputs.
+//! At most 1 MiB, 256 inputs and 256 outputs; the transaction in it at most 100 000 bytes, and 5 MiB if it is counted once
+//! for each P2PKH input, whose signature hashes all of it again.
 //!
 //! What comes out is the same PSBT with its inputs made final, as BIP-174 has it: [`extract`] takes the network's
 //! transaction from it. It is not extracted at once, because what the PSBT says about the outputs that are spent lets the

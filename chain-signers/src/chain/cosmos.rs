@@ -24,7 +24,8 @@
 //! | any other (binary only) | [`ProgramCall`](crate::Action::ProgramCall) of the type URL, not decoded further |
 //!
 //! Name a type URL in a policy with care: `MsgExec` of `authz`, for one, runs any messages. All senders must be the same,
-//! and be the signer. Addresses may have any prefix; those of one message have the same.
+//! and be the signer. Addresses may have any prefix; those of one message have the same. Addresses in Bech32, also on the other
+//! chain, and the hashes of `ibc/` denominations have one spelling here, though chains read several.
 //!
 //! A memo is subject to the exception `memo`, because exchanges read there whose account they are to credit, and some chains
 //! whole orders; an IBC transfer with a memo of its own to `ibc_memo`, because the other chain may take it as an order to

@@ -46,8 +46,8 @@
 //! "nonce": …}` in either style, and is known by its `address`.
 //!
 //! # What it does
-//! A transaction without data is a transfer. One with data is a call, named by contract and selector, unless it carries no
-//! value and is one of these, which are decoded:
+//! A transaction without data is a transfer. One with data is a call, named by contract and selector, unless it is one of
+//! these, which are decoded; with value or blobs it is both:
 //!
 //! | function | action |
 //! |---|---|
@@ -59,16 +59,20 @@
 //! | `setApprovalForAll` | an approval of 2^256 - 1, or of 0 |
 //!
 //! Data that is handed to the receiver of a transfer, if there is any, is a call of the receiver's `onERC721Received`,
-//! `onERC1155Received` or `onERC1155BatchReceived` beside it. Calldata of these functions in another than the canonical
+//! `onERC1155Received` or `onERC1155BatchReceived` beside it. Tokens that are taken from another account than that of
+//! [`Payload::signer`], by what it approved, are the exception `tokens_of_another` beside their transfer; if no signer is named,
+//! every `…From` is one. Calldata of these functions in another than the canonical
 //! encoding (an address with more than 20 bytes, a bool above 1, an offset elsewhere, padding that is not zero, bytes after
 //! the end) is refused: contracts disagree about what it means.
 //!
 //! A transaction with blobs is a call even without data: its blobs are for the contract. Each authorization is a delegation
 //! of the account whose key signed it, told before the call because it takes effect before; to the zero address, it ends
 //! one. A transaction to an account that it delegates is a call even without data, as the account has code by then. The fee
-//! ceiling counts blobs. An authorization that the key signs is one delegation: of the account of
-//! [`Payload::signer`], which then is the only key that signs it, or of nobody named. It costs no fee. With chain id 0 it
-//! holds on every chain, and the caller must name the one that it is judged for.
+//! ceiling counts blobs; what rollups charge for their data beside gas (those of the OP Stack do) is in no transaction, nor in
+//! it. An authorization that the key signs is one delegation: of the account of
+//! [`Payload::signer`], or of nobody named. It costs no fee. With chain id 0 it
+//! holds on every chain, and the caller must name the one that it is judged for. Where [`Payload::signer`] is named, no other
+//! key signs the transaction or authorization.
 //!
 //! # What is refused
 //! chain id 0 (but in authorizations) and legacy transactions without one, chain ids beyond EIP-2294, nonces beyond EIP-2681
@@ -87,8 +91,8 @@
 //! [`Payload::chain_id`] is required, and the policy judges what the caller said. Refused is what somebody could have
 //! meant as something else: bytes that read as a transaction, unsigned or signed, be it in binary, in hex or in JSON, and
 //! bytes beginning with `0x19 0x01`, as the signing payload of typed data does. 32 bytes that are a hash are a message like
-//! any other, and say nothing of what was hashed: contracts that take orders so (Safe does) cannot be told from a login.
-//! Permit messages to callers who need them, for keys that hold nothing.
+//! any other, and say nothing of what was hashed: contracts take orders so (Safe's and ERC-4337's do). So a message of 32
+//! bytes is also the exception `message_of_32_bytes`. Permit messages to callers who need them, for keys that hold nothing.
 //!
 //! **Typed data** ([`Encoding::TypedData`], EIP-712, `eth_signTypedData_v4`) is JSON, 128 KiB at most:
 //! `{"types": {…}, "primaryType": …, "domain": {…}, "message": {…}}`. What is signed is Keccak-256 of `0x19 0x01 ‖ domain
@@ -135,6 +139,7 @@ pub use signed::recover_sender;
 pub use typed_data::recover_typed_data_signer;
 
 use alloy_eips::eip7702::Authorization;
+use alloy_primitives::Address;
 
 use crate::{
     Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
@@ -215,7 +220,7 @@ impl Decoded {
             Self::Authorization(authorization) => {
                 UnsignedAuthorization::new(authorization, payload).map(|it| Box::new(it) as _)
             }
-            Self::Transaction(unsigned) => EvmTransaction::new(unsigned).map(|it| Box::new(it) as _),
+            Self::Transaction(unsigned) => EvmTransaction::new(unsigned, payload).map(|it| Box::new(it) as _),
         }
     }
 }
@@ -223,18 +228,21 @@ impl Decoded {
 #[derive(Debug)]
 struct EvmTransaction {
     unsigned: Unsigned,
+    /// Who sends it, if the caller said so.
+    sender: Option<Address>,
     bytes: Vec<u8>,
     sighash: Sighash,
     summary: Summary,
 }
 
 impl EvmTransaction {
-    fn new(unsigned: Unsigned) -> Result<Self, DecodeError> {
+    fn new(unsigned: Unsigned, payload: &Payload<'_>) -> Result<Self, DecodeError> {
         let authorities = unsigned.check()?;
+        let sender = account_of_signer(payload)?;
         let bytes = unsigned.to_binary();
         let sighash = Sighash::new(keccak::keccak256(&bytes));
-        let summary = summary::summarise(&unsigned, &authorities, &sighash)?;
-        Ok(Self { unsigned, bytes, sighash, summary })
+        let summary = summary::summarise(&unsigned, &authorities, sender.as_ref(), &sighash)?;
+        Ok(Self { unsigned, sender, bytes, sighash, summary })
     }
 }
 
@@ -247,13 +255,14 @@ impl Transaction for EvmTransaction {
         self.bytes.clone()
     }
 
-    /// Any key may sign: the sender is not in the transaction, it follows from the signature.
+    /// Any key may sign, unless one was named: the sender is not in the transaction, it follows from the signature.
     fn signing_payloads(&self, signer: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError> {
-        require_secp256k1(signer.curve())?;
+        require_signer(self.sender, signer)?;
         Ok(vec![SigningPayload::hashed(self.bytes.clone(), self.sighash)])
     }
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
+        require_signer(self.sender, signer)?;
         let (scalars, is_y_odd) = only_signature(signer, signatures)?;
         let bytes = self.unsigned.to_signed(&scalars, is_y_odd);
         let id = format!("0x{}", hex::encode(keccak::keccak256(&bytes)));
@@ -268,6 +277,26 @@ fn address_of(key: &VerifyingKey) -> Result<[u8; 20], KeyError> {
     let mut address = [0; 20];
     address.copy_from_slice(&hash[12..]);
     Ok(address)
+}
+
+/// The account of the key that is to sign, if the caller named it.
+fn account_of_signer(payload: &Payload<'_>) -> Result<Option<Address>, DecodeError> {
+    let account = payload.signer.map(address_of).transpose();
+    let account = account.map_err(|error| DecodeError::invalid("signer", "a secp256k1 key", error))?;
+    Ok(account.map(Address::from))
+}
+
+/// Refuses to sign with another key than the summary was told, if it was.
+fn require_signer(told: Option<Address>, signer: &VerifyingKey) -> Result<(), SignError> {
+    require_secp256k1(signer.curve())?;
+    let actual = address_of(signer)?;
+    match told {
+        Some(expected) if expected != actual => Err(SignError::NotTheSigner {
+            expected: keccak::to_checksum(&expected),
+            actual: keccak::to_checksum(&actual),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// r ‖ s, and whether the ephemeral point's y is odd.

@@ -18,13 +18,15 @@
 //! |---|---|
 //! | `TransferContract` | [`Transfer`](crate::Action::Transfer) |
 //! | `TransferAssetContract` (TRC-10) | [`TokenTransfer`](crate::Action::TokenTransfer) of the token's number |
-//! | `TriggerSmartContract` with `transfer` or `transferFrom` (TRC-20, TRC-721) | `TokenTransfer` |
+//! | `TriggerSmartContract` with `transfer` or `transferFrom` (TRC-20, TRC-721) | `TokenTransfer`; from another than the owner also the exception `tokens_of_another` |
 //! | `TriggerSmartContract` with `approve` | [`TokenApproval`](crate::Action::TokenApproval) |
 //! | any other `TriggerSmartContract` | [`ContractCall`](crate::Action::ContractCall) |
 //! | any other | [`ProgramCall`](crate::Action::ProgramCall) of the type's name, such as `FreezeBalanceV2Contract` |
 //!
-//! TRC-10 tokens that go with a call are a `TokenTransfer` to the contract, beside the call. Of a contract that is not
-//! decoded further, the owner is read all the same. Name it in a policy with care:
+//! TRC-10 tokens that go with a call are a `TokenTransfer` to the contract, beside the call. A token's function that coins
+//! or TRC-10 tokens go with is a `ContractCall` and what the function does besides: both must be permitted. A `transferFrom`
+//! of what another account than the owner has, by what that one approved, is the exception `tokens_of_another` beside its
+//! transfer. Of a contract that is not decoded further, the owner is read all the same. Name it in a policy with care:
 //! `AccountPermissionUpdateContract` gives the account away. In the arguments of a token's function, an address has zeros
 //! before it, or the prefix 0x41 that some libraries leave there.
 //!

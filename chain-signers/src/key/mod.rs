@@ -1,5 +1,6 @@
 //! Signing keys, verifying keys, signatures, and what is signed.
 
+mod ecdsa;
 mod error;
 #[cfg(feature = "hd")]
 pub mod hd;

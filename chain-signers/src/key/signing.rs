@@ -4,8 +4,8 @@ use rand_core::TryCryptoRng;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{payload::Scheme, taproot};
-use crate::{Curve, GenerateError, KeyError, RecoveryId, SignError, Signature, SigningPayload, VerifyingKey};
+use super::{ecdsa, payload::Scheme, taproot};
+use crate::{Curve, GenerateError, KeyError, SignError, Signature, SigningPayload, VerifyingKey};
 
 /// A private key: overwritten when dropped, silent in `Debug`, compared in constant time, never cloned or serialized.
 ///
@@ -116,7 +116,7 @@ impl SigningKey {
     /// Signs a payload of the kind that the curve signs, and verifies the signature.
     pub(crate) fn sign(&self, payload: &SigningPayload) -> Result<Signature, SignError> {
         match (&self.0, payload.scheme()) {
-            (Secret::Secp256k1(key), Scheme::Ecdsa(sighash)) => sign_secp256k1(key, sighash.as_bytes()),
+            (Secret::Secp256k1(key), Scheme::Ecdsa(sighash)) => ecdsa::sign(key, sighash.as_bytes()),
             (Secret::Secp256k1(key), Scheme::Taproot(sighash)) => taproot::sign(key, sighash.as_bytes()),
             (Secret::Ed25519(key), Scheme::Message) => sign_ed25519(key, payload.as_bytes()),
             _ => Err(SignError::PayloadKind { curve: self.curve() }),
@@ -125,7 +125,7 @@ impl SigningKey {
 
     pub(crate) fn sign_prehash(&self, prehash: &[u8; 32]) -> Result<Signature, SignError> {
         match &self.0 {
-            Secret::Secp256k1(key) => sign_secp256k1(key, prehash),
+            Secret::Secp256k1(key) => ecdsa::sign(key, prehash),
             Secret::Ed25519(_) => Err(SignError::CurveMismatch { expected: Curve::Secp256k1, actual: Curve::Ed25519 }),
         }
     }
@@ -164,19 +164,6 @@ const _: fn() = || {
     overwrites_itself::<k256::schnorr::SigningKey>(); // while it signs
     overwrites_itself::<ed25519_dalek::SigningKey>();
 };
-
-/// Recovering the public key from r, s, the recovery id and the hash inverts the verification equation: the result is
-/// the signer's key exactly if the signature verifies *and* the recovery id is right. So one recovery checks both.
-fn sign_secp256k1(key: &k256::ecdsa::SigningKey, prehash: &[u8; 32]) -> Result<Signature, SignError> {
-    let (signature, id) = key.sign_prehash_recoverable(prehash);
-    let recovery_id = RecoveryId::from_byte(id.to_byte());
-    let signature = Signature::from_bytes(Curve::Secp256k1, &signature.to_bytes(), recovery_id) // refuses a high S
-        .map_err(|_| SignError::Fault)?;
-    match VerifyingKey::recover(prehash, &signature) {
-        Ok(recovered) if recovered == VerifyingKey::from_secp256k1(*key.verifying_key()) => Ok(signature),
-        _ => Err(SignError::Fault),
-    }
-}
 
 fn sign_ed25519(key: &ed25519_dalek::SigningKey, message: &[u8]) -> Result<Signature, SignError> {
     use ed25519_dalek::Signer;

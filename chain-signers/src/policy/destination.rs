@@ -68,6 +68,8 @@ impl Destination {
                 Err("an address as AIP-40 writes it: 64 hex digits in lower case, or one below 16")
             }
             Some("solana") if !is_solana_address(text) => Err("a base58 address of 32 to 44 characters"),
+            Some("bip122") if keccak::address_bytes(text).is_some() => Err("an address of Bitcoin"),
+            Some("tron") if is_hex_address(text) => Err("an address in base58, as T and 33 characters"),
             _ if !is_plain(text) => Err("an address of 4 to 128 visible ASCII characters"),
             _ => match keccak::parse_address(text) {
                 Ok(address) => Ok(Self::Evm(address)),
@@ -149,6 +151,12 @@ fn is_move_spelling(text: &str) -> bool {
 fn is_solana_address(text: &str) -> bool {
     (32..=44).contains(&text.len())
         && text.bytes().all(|c| c.is_ascii_alphanumeric() && !matches!(c, b'0' | b'O' | b'I' | b'l'))
+}
+
+/// As TRON's nodes and Ethereum write addresses: no chain there does here, so such a one would silently match nothing.
+fn is_hex_address(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    matches!(digits.len(), 40 | 42) && digits.bytes().all(|c| c.is_ascii_hexdigit())
 }
 
 fn is_plain(text: &str) -> bool {

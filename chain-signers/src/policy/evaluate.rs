@@ -145,8 +145,10 @@ fn has_path(path: &str, pattern: &str) -> bool {
     }
 }
 
+/// What holds on every chain of its family, whichever one was named, is denied if it is denied on one of them.
 fn denies(rule: &Rule, summary: &Summary, action: &Action) -> bool {
-    let on_every_chain = matches!(action, Action::Delegation { on_every_chain: true, .. });
+    let on_every_chain =
+        matches!(action, Action::Delegation { on_every_chain: true, .. } | Action::Message { .. } | Action::Prehash);
     let chain = &summary.chain_id;
     let is_there = covers_chain(rule, chain) || (on_every_chain && covers_family(rule, chain));
     is_there && (rule.destinations == Destinations::All || touches(rule, summary, action))
@@ -197,18 +199,19 @@ fn covers_family(rule: &Rule, chain: &ChainId) -> bool {
     rule.namespace().is_none_or(|namespace| namespace == chain.namespace())
 }
 
-/// How much of the chain's own coin leaves, fees aside; `None` beyond 2^256 - 1.
+/// How much of the chain's own coin leaves, fees aside; `None` beyond 2^256 - 1, and if it cannot be told.
 pub(super) fn coins(actions: &[Action]) -> Option<Amount> {
     actions.iter().try_fold(Amount::ZERO, |sum, action| match action {
         Action::ContractCall { amount, .. }
         | Action::ContractCreation { amount, .. }
         | Action::Stake { token: None, amount, .. }
         | Action::Transfer { amount, .. } => sum.checked_add(*amount),
+        Action::Prehash => None,
         _ => Some(sum),
     })
 }
 
-/// How many of the tokens leave, or are approved to; `None` beyond 2^256 - 1.
+/// How many of the tokens leave, or are approved to; `None` beyond 2^256 - 1, and if it cannot be told.
 pub(super) fn tokens(actions: &[Action], is_it: impl Fn(&str) -> bool) -> Option<Amount> {
     actions.iter().try_fold(Amount::ZERO, |sum, action| match action {
         Action::Stake { token: Some(token), amount, .. }
@@ -218,6 +221,7 @@ pub(super) fn tokens(actions: &[Action], is_it: impl Fn(&str) -> bool) -> Option
         {
             sum.checked_add(*amount)
         }
+        Action::Prehash => None,
         _ => Some(sum),
     })
 }

@@ -55,11 +55,13 @@
 //! # The bounds of an allow rule
 //! All amounts are decimal digits in quotes, in the smallest unit.
 //! * `max_amount`: how much of the chain's coin the whole transaction moves, without its fee. What a program or
-//!   contract that is called moves by itself is not seen.
+//!   contract that is called moves by itself is not seen; of a hash that nobody decoded it cannot be told, so a rule with
+//!   bounds of amounts permits none.
 //! * `max_fee`: the highest fee that it can cost; if that cannot be told, as on `near` and of a hash, the rule does not
 //!   permit it. Messages and typed data cost nothing.
 //! * `tokens`: `[{"token": …, "max_amount": …, "approvals": …}]`: how much of a token the whole transaction moves, stakes or
-//!   approves. A rule that names a token here cannot permit calls of it, which would go around the bound.
+//!   approves. A rule that names a token here or in `limits` cannot permit calls of it, which would go around the bound;
+//!   on Solana no calls of the token programs, and beside a bound of coins none of the System program.
 //! * `typed_data`: `[{"verifying_contract": … or null, "type_hash": "0x…", "fields": […]}]`, where the hash is Keccak-256 of
 //!   EIP-712's `encodeType`, and each field has a `path` (`details.amount`; `[]` for every item of a list) and either `max`
 //!   or `among`, a list of values. A field that the data does not have is not permitted. What moves tokens by its type
@@ -72,8 +74,9 @@
 //! Any action on one of `chains` (`["*"]`: on every chain) that touches one of `destinations`: as a receiver, a contract,
 //! a program, an account handed to a program, a token, a spender, a validator, a delegate or who delegates, or as a value in
 //! typed data. A plain transfer on Solana is also a use of the System program, and a token transfer one of the token
-//! programs, so a deny rule that names these stops such transfers too. A delegation for every chain is one on each. `["*"]`
-//! matches every action there is. A deny rule does not see addresses inside calldata that is not decoded.
+//! programs, so a deny rule that names these stops such transfers too. What holds on every chain is on each: a delegation
+//! for every chain, and a message or hash, which names none whatever the caller says. `["*"]` matches every action there
+//! is. A deny rule does not see addresses inside calldata that is not decoded.
 //!
 //! # How addresses are compared
 //! All chains of a rule share a namespace. What is written like an Ethereum address, `0x` and 40 hex digits, is compared by
@@ -81,8 +84,8 @@
 //! compared as exact text, and no other checksum is looked at: a slip there permits, or denies, nobody. A rule for `eip155`
 //! takes nothing but Ethereum addresses, one for `solana` nothing but what looks like base58 addresses, one for `aptos` or
 //! `sui` addresses in AIP-40's spelling alone (and names that begin with one, or with none), one for `bip122` or `cosmos` no
-//! bech32 in upper case, every other one 4 to 128 visible ASCII characters without `*`. What `tokens` names may be shorter,
-//! but on `eip155` and `solana`.
+//! bech32 in upper case, one for `bip122` or `tron` no address in hex, every other one 4 to 128 visible ASCII characters
+//! without `*`. What `tokens` names may be shorter, but on `eip155` and `solana`.
 //!
 //! # What it must not be
 //! Beyond 128 rules, or 1024 addresses in all, a policy is refused, and so is a rule beyond 32 chains, 512 destinations or

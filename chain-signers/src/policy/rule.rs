@@ -81,6 +81,12 @@ impl Permissions {
             || !self.delegates.is_empty()
     }
 
+    /// Whether it says how much of anything may be moved.
+    pub(super) fn bounds_amounts(&self) -> bool {
+        let of_amounts = |limit: &Limit| limit.of != LimitOf::Signatures;
+        self.max_amount.is_some() || !self.tokens.is_empty() || self.limits.iter().any(of_amounts)
+    }
+
     pub(super) fn token(&self, token: &str) -> Option<&Token> {
         self.tokens.iter().find(|entry| entry.token.is(token))
     }

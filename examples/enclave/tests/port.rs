@@ -52,7 +52,9 @@ async fn a_record_that_is_none_is_refused_and_the_next_request_works() {
     let error = port.client.call::<DescribeKey>(&DescribeKeyRequest { record: vec![0; 70_000] }, DEADLINE).await;
     assert_eq!(remote_code(error.map(drop)), code::RECORD_REJECTED);
     let health = port.client.call::<Health>(&HealthRequest {}, DEADLINE).await.unwrap();
-    assert_eq!(health.families, ["eip155", "solana"]);
+    for family in ["bip122", "cosmos", "eip155", "solana"] {
+        assert!(health.families.iter().any(|known| known == family), "{family}");
+    }
     assert!(!health.credentials_fresh);
 }
 

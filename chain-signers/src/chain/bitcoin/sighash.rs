@@ -9,7 +9,7 @@ use bitcoin::{
 use super::{
     address::{AddressType, OwnScripts},
     input::{Spent, to_ecdsa},
-    wire::malformed,
+    wire::{malformed, within},
 };
 use crate::{DecodeError, Sighash, SigningPayload};
 
@@ -19,6 +19,8 @@ pub(super) fn payloads(
     spent: &[Spent],
     own: &OwnScripts,
 ) -> Result<Vec<SigningPayload>, DecodeError> {
+    let p2pkh = spent.iter().filter(|spent| spent.address_type == AddressType::P2pkh).count();
+    within("what P2PKH inputs cover", "bytes", p2pkh * transaction.base_size(), MAX_P2PKH_LEN)?;
     let outputs: Vec<_> = spent.iter().map(|spent| &spent.output).collect();
     let mut cache = SighashCache::new(transaction);
     (0..spent.len()).map(|index| payload(&mut cache, index, &spent[index], &outputs, own)).collect()
@@ -77,6 +79,9 @@ fn taproot(
         .map_err(malformed)?;
     Ok(bytes)
 }
+
+/// In bytes. Each of these inputs has the whole transaction hashed anew; 256 of them with as many outputs have 5 MB hashed.
+const MAX_P2PKH_LEN: usize = 5 << 20;
 
 #[cfg(test)]
 mod tests {

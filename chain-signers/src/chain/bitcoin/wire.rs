@@ -93,6 +93,7 @@ impl<'a> Reader<'a> {
 
     /// Without witnesses, as in a PSBT. Returns how many inputs and outputs there are.
     fn unsigned_transaction(mut self) -> Result<(usize, usize), DecodeError> {
+        within("the transaction", "bytes", self.rest.len(), MAX_TRANSACTION_LEN)?;
         self.take(VERSION_LEN)?;
         let inputs = self.inputs()?;
         let outputs = self.outputs()?;
@@ -202,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn within(what: &'static str, unit: &'static str, len: usize, max: usize) -> Result<(), DecodeError> {
+pub(super) fn within(what: &'static str, unit: &'static str, len: usize, max: usize) -> Result<(), DecodeError> {
     if len <= max { Ok(()) } else { Err(DecodeError::TooLong { what: what.into(), unit, len, max }) }
 }
 
@@ -219,6 +220,8 @@ pub(super) const FORMAT: &str = "a version 0 PSBT";
 pub(super) const MAGIC: &[u8] = b"psbt\xff";
 /// In bytes: 256 inputs with the transactions that they spend from, of up to 4 KiB each.
 const MAX_PSBT_LEN: usize = 1 << 20;
+/// In bytes, unsigned. Nodes relay none whose weight is above 400 000, four for each of these bytes.
+const MAX_TRANSACTION_LEN: usize = 100_000;
 const MAX_INPUTS: usize = 256;
 const MAX_OUTPUTS: usize = 256;
 const SEGWIT_MARKER_AND_FLAG: [u8; 2] = [0, 1];

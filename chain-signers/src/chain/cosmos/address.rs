@@ -1,6 +1,6 @@
 //! Bech32 addresses, and how well-known chains write them.
 
-use bech32::{Bech32, Hrp, primitives::decode::CheckedHrpstring};
+use bech32::{Bech32, Bech32m, Checksum, Hrp, primitives::decode::CheckedHrpstring};
 use ripemd::Ripemd160;
 use sha2::{Digest, Sha256};
 
@@ -72,6 +72,18 @@ impl Address {
             Err(DecodeError::invalid(field.to_owned(), format!("an address that starts with {expected}1"), text))
         }
     }
+}
+
+/// Whether it is Bech32 or Bech32m, whatever the address means, but not as those write it: chains read upper case as well.
+pub(super) fn is_respelled(text: &str) -> bool {
+    is_respelled_by::<Bech32>(text) || is_respelled_by::<Bech32m>(text)
+}
+
+fn is_respelled_by<C: Checksum>(text: &str) -> bool {
+    CheckedHrpstring::new::<C>(text).is_ok_and(|checked| {
+        let bytes: Vec<_> = checked.byte_iter().collect();
+        !bech32::encode_lower::<C>(checked.hrp(), &bytes).is_ok_and(|again| again == text)
+    })
 }
 
 fn encode(prefix: &str, bytes: &[u8]) -> Option<String> {

@@ -10,6 +10,10 @@ impl Coin {
             let expected = "a denomination: a letter, then 2 to 127 of letters, digits and /:._-";
             return Err(DecodeError::invalid(format!("{field}.denom"), expected, &self.denom));
         }
+        if is_respelled(&self.denom) {
+            let expected = "the hash after ibc/ in upper case, its one spelling";
+            return Err(DecodeError::invalid(format!("{field}.denom"), expected, &self.denom));
+        }
         let invalid = |error| DecodeError::invalid(format!("{field}.amount"), format!("{error}"), &self.amount);
         self.amount.parse().map_err(|error: crate::AmountError| invalid(error))
     }
@@ -53,4 +57,15 @@ fn is_denom(text: &str) -> bool {
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"/:._-".contains(&c))
 }
 
+/// Whether it names a token that came over IBC by a hash in lower case, in which no balance is kept, but which transfers read.
+fn is_respelled(denom: &str) -> bool {
+    denom.strip_prefix("ibc/").is_some_and(|hash| {
+        hash.len() == IBC_HASH_LEN
+            && hash.bytes().all(|c| c.is_ascii_hexdigit())
+            && hash.bytes().any(|c| c.is_ascii_lowercase())
+    })
+}
+
+/// Of SHA-256, in hex digits.
+const IBC_HASH_LEN: usize = 64;
 pub(super) const MAX_COINS: usize = 32;

@@ -4,7 +4,7 @@ use alloy_eips::eip7702::{Authorization, SignedAuthorization, constants::MAGIC};
 use alloy_primitives::{Address, U256};
 use alloy_rlp::Decodable;
 
-use super::{NAMESPACE, address_of, authority, only_signature, require_secp256k1, rules::too_long, summary};
+use super::{NAMESPACE, account_of_signer, authority, only_signature, require_signer, rules::too_long, summary};
 use crate::{
     Amount, ChainId, DecodeError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
@@ -45,31 +45,13 @@ impl UnsignedAuthorization {
     pub(super) fn new(authorization: Authorization, payload: &Payload<'_>) -> Result<Self, DecodeError> {
         authority::check(&authorization, "")?;
         let chain_id = chain_id(&authorization, payload.chain_id)?;
-        let authority = payload
-            .signer
-            .map(address_of)
-            .transpose()
-            .map_err(|error| DecodeError::invalid("signer", "a secp256k1 key", error))?;
-        let authority = authority.map(Address::from);
+        let authority = account_of_signer(payload)?;
         let bytes = authority::signing_data(&authorization);
         let sighash = Sighash::new(keccak::keccak256(&bytes));
         let effect = summary::delegation(&authorization, authority);
         let text = format!("{} on {chain_id} (EIP-7702 authorization); sighash {sighash}", effect.words);
         let summary = Summary { chain_id, actions: effect.actions, fee_ceiling: Some(Amount::ZERO), text };
         Ok(Self { authorization, authority, bytes, sighash, summary })
-    }
-
-    /// The summary told whose account it is about.
-    fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        require_secp256k1(signer.curve())?;
-        let actual = address_of(signer)?;
-        match self.authority {
-            Some(expected) if expected != actual => Err(SignError::NotTheSigner {
-                expected: keccak::to_checksum(&expected),
-                actual: keccak::to_checksum(&actual),
-            }),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -83,13 +65,13 @@ impl Transaction for UnsignedAuthorization {
     }
 
     fn signing_payloads(&self, signer: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError> {
-        self.require_signer(signer)?;
+        require_signer(self.authority, signer)?;
         Ok(vec![SigningPayload::hashed(self.bytes.clone(), self.sighash)])
     }
 
     /// The network knows authorizations by no name: the id is what was signed.
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
-        self.require_signer(signer)?;
+        require_signer(self.authority, signer)?;
         let (scalars, is_y_odd) = only_signature(signer, signatures)?;
         let (r, s) = scalars.split_at(32);
         let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));

@@ -62,7 +62,10 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 fn actions(message: &[u8]) -> Vec<Action> {
-    vec![Action::Message { framing: "eip191".into(), len: message.len() }]
+    let signed = Action::Message { framing: "eip191".into(), len: message.len() };
+    let can_be_a_hash = message.len() == HASH_LEN;
+    let exception = can_be_a_hash.then_some(Action::Exception { name: "message_of_32_bytes".into() });
+    [Some(signed), exception].into_iter().flatten().collect()
 }
 
 fn words(message: &[u8], chain_id: &ChainId) -> String {
@@ -97,4 +100,6 @@ fn binary_transaction(bytes: &[u8]) -> Option<String> {
     }
 }
 
+/// Contracts take orders by their hashes, which say nothing of what they are.
+const HASH_LEN: usize = 32;
 const MAX_LEN: usize = 64 * 1024;

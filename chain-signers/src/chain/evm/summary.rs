@@ -13,16 +13,25 @@ pub(super) struct Effect {
     pub(super) words: String,
 }
 
+impl Effect {
+    fn and(mut self, other: Self) -> Self {
+        self.actions.extend(other.actions);
+        Self { words: format!("{}, which is to {}", self.words, other.words), ..self }
+    }
+}
+
+/// `signer` is who sends it, if that is known.
 pub(super) fn summarise(
     unsigned: &Unsigned,
     authorities: &[Address],
+    signer: Option<&Address>,
     sighash: &Sighash,
 ) -> Result<Summary, DecodeError> {
     let chain_id = chain_id(unsigned.chain_id())?;
     let authorizations = unsigned.authorizations().unwrap_or_default();
     let delegations: Vec<_> =
         authorizations.iter().zip(authorities).map(|(it, who)| delegation(it, Some(*who))).collect();
-    let call = call(unsigned, authorities)?;
+    let call = call(unsigned, authorities, signer)?;
     let text = text(unsigned, &chain_id, &call, &delegations, sighash);
     let actions = delegations.into_iter().chain([call]).flat_map(|effect| effect.actions).collect(); // in this order
     Ok(Summary { chain_id, actions, fee_ceiling: Some(amount(unsigned.fee_ceiling())), text })
@@ -50,21 +59,23 @@ pub(super) fn delegation(authorization: &Authorization, authority: Option<Addres
 }
 
 /// What a transaction does beside its delegations.
-fn call(unsigned: &Unsigned, authorities: &[Address]) -> Result<Effect, DecodeError> {
+fn call(unsigned: &Unsigned, authorities: &[Address], signer: Option<&Address>) -> Result<Effect, DecodeError> {
     let (input, value) = (unsigned.input(), unsigned.value());
     let to = match unsigned.to() {
         TxKind::Create => return Ok(contract_creation(input, amount(value))),
         TxKind::Call(to) => to,
     };
     // Blobs are for a rollup's inbox, and an account that is delegated just now has code.
-    if unsigned.blob_hashes().is_some() || authorities.contains(&to) {
-        return Ok(contract_call(&to, input, amount(value)));
-    }
-    if input.is_empty() {
+    let is_for_code = unsigned.blob_hashes().is_some() || authorities.contains(&to);
+    if input.is_empty() && !is_for_code {
         return Ok(transfer(&to, amount(value)));
     }
-    let effect = if value.is_zero() { token::decode(&to, input)? } else { None };
-    Ok(effect.unwrap_or_else(|| contract_call(&to, input, amount(value))))
+    let call = contract_call(&to, input, amount(value));
+    Ok(match token::decode(&to, input, signer)? {
+        Some(effect) if value.is_zero() && !is_for_code => effect,
+        Some(effect) => call.and(effect), // more than the function's name says, but that too
+        None => call,
+    })
 }
 
 fn transfer(to: &Address, amount: Amount) -> Effect {

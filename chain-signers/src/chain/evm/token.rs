@@ -8,11 +8,12 @@ use super::summary::Effect;
 use crate::{Action, Amount, DecodeError, keccak};
 use arguments::Arguments;
 
-/// What a call without value does, if its function is one of [`FUNCTIONS`].
-pub(super) fn decode(token: &Address, input: &[u8]) -> Result<Option<Effect>, DecodeError> {
+/// What a call does, value apart, if its function is one of [`FUNCTIONS`]; `signer` makes it, if that is known.
+pub(super) fn decode(token: &Address, input: &[u8], signer: Option<&Address>) -> Result<Option<Effect>, DecodeError> {
     let Some((selector, data)) = input.split_first_chunk::<4>() else { return Ok(None) };
     let Some(function) = FUNCTIONS.iter().find(|function| function.selector == *selector) else { return Ok(None) };
-    let call = Call { token: keccak::to_checksum(token), selector: format!("0x{}", hex::encode(selector)) };
+    let selector = format!("0x{}", hex::encode(selector));
+    let call = Call { token: keccak::to_checksum(token), selector, signer: signer.map(|it| keccak::to_checksum(it)) };
     let mut arguments = Arguments::new(function.signature, data);
     let effect = (function.read)(&call, &mut arguments)?;
     arguments.end()?;
@@ -30,6 +31,7 @@ struct Function {
 struct Call {
     token: String,
     selector: String,
+    signer: Option<String>,
 }
 
 impl Call {
@@ -42,8 +44,9 @@ impl Call {
         Action::TokenApproval { token: self.token.clone(), spender, amount, selector: Some(self.selector.clone()) }
     }
 
-    /// A transfer after which the receiver is called with `data`, if there is any, at its `hook`.
-    fn transfers(&self, to: &str, amounts: &[Amount], hook: &str, data: &[u8]) -> Vec<Action> {
+    /// Transfers of what `from` has, after which the receiver is called with `data`, if there is any, at its `hook`. Unless
+    /// `from` is known to sign, they use what somebody else approved.
+    fn transfers(&self, from: &str, to: &str, amounts: &[Amount], hook: &str, data: &[u8]) -> Vec<Action> {
         let transfers = amounts.iter().map(|amount| self.transfer(to, *amount));
         let called = (!data.is_empty()).then(|| Action::ContractCall {
             to: to.to_owned(),
@@ -51,7 +54,9 @@ impl Call {
             amount: Amount::ZERO,
             data_len: data.len(),
         });
-        transfers.chain(called).collect()
+        let of_another = self.signer.as_deref() != Some(from);
+        let exception = of_another.then_some(Action::Exception { name: TOKENS_OF_ANOTHER.into() });
+        transfers.chain(called).chain(exception).collect()
     }
 }
 
@@ -65,7 +70,7 @@ fn transfer_from(call: &Call, arguments: &mut Arguments<'_>) -> Result<Effect, D
     let (from, to) = (arguments.address("from")?, arguments.address("to")?);
     let amount = arguments.number("amount")?;
     let words = format!("transfer {} of token {} from {from} to {to}{EITHER}", number(amount), call.token);
-    Ok(Effect { actions: vec![call.transfer(&to, amount)], words })
+    Ok(Effect { actions: call.transfers(&from, &to, &[amount], ON_ERC721_RECEIVED, &[]), words })
 }
 
 fn approve(call: &Call, arguments: &mut Arguments<'_>) -> Result<Effect, DecodeError> {
@@ -91,14 +96,14 @@ fn set_approval_for_all(call: &Call, arguments: &mut Arguments<'_>) -> Result<Ef
 fn safe_transfer_from(call: &Call, arguments: &mut Arguments<'_>) -> Result<Effect, DecodeError> {
     let (from, to, id) = (arguments.address("from")?, arguments.address("to")?, arguments.number("id")?);
     let words = format!("transfer number {} of token {} from {from} to {to}", number(id), call.token);
-    Ok(Effect { actions: vec![call.transfer(&to, ONE)], words })
+    Ok(Effect { actions: call.transfers(&from, &to, &[ONE], ON_ERC721_RECEIVED, &[]), words })
 }
 
 fn safe_transfer_from_with_data(call: &Call, arguments: &mut Arguments<'_>) -> Result<Effect, DecodeError> {
     let (from, to, id) = (arguments.address("from")?, arguments.address("to")?, arguments.number("id")?);
     arguments.offset("data", 4)?;
     let data = arguments.bytes("data")?;
-    let actions = call.transfers(&to, &[ONE], ON_ERC721_RECEIVED, data);
+    let actions = call.transfers(&from, &to, &[ONE], ON_ERC721_RECEIVED, data);
     let words = format!("transfer number {} of token {} from {from} to {to}{}", number(id), call.token, handed(data));
     Ok(Effect { actions, words })
 }
@@ -108,7 +113,7 @@ fn safe_transfer_from_of_erc1155(call: &Call, arguments: &mut Arguments<'_>) -> 
     let (id, amount) = (arguments.number("id")?, arguments.number("amount")?);
     arguments.offset("data", 5)?;
     let data = arguments.bytes("data")?;
-    let actions = call.transfers(&to, &[amount], ON_ERC1155_RECEIVED, data);
+    let actions = call.transfers(&from, &to, &[amount], ON_ERC1155_RECEIVED, data);
     let (amount, id) = (number(amount), number(id));
     let words = format!("transfer {amount} of number {id} of token {} from {from} to {to}{}", call.token, handed(data));
     Ok(Effect { actions, words })
@@ -129,7 +134,7 @@ fn safe_batch_transfer_from(call: &Call, arguments: &mut Arguments<'_>) -> Resul
     let items = amounts.iter().zip(&ids).map(|(amount, id)| format!("{} of number {}", number(*amount), number(*id)));
     let items = items.collect::<Vec<_>>().join(", ");
     let words = format!("transfer {items} of token {} from {from} to {to}{}", call.token, handed(data));
-    Ok(Effect { actions: call.transfers(&to, &amounts, ON_ERC1155_BATCH_RECEIVED, data), words })
+    Ok(Effect { actions: call.transfers(&from, &to, &amounts, ON_ERC1155_BATCH_RECEIVED, data), words })
 }
 
 fn handed(data: &[u8]) -> String {
@@ -187,6 +192,8 @@ const FUNCTIONS: [Function; 9] = [
 const ON_ERC721_RECEIVED: &str = "0x150b7a02";
 const ON_ERC1155_RECEIVED: &str = "0xf23a6e61";
 const ON_ERC1155_BATCH_RECEIVED: &str = "0xbc197c81";
+/// Name of the exception that a transfer of what somebody else approved is.
+const TOKENS_OF_ANOTHER: &str = "tokens_of_another";
 /// ERC-20 and ERC-721 have the same function.
 const EITHER: &str = " (an amount, or the number of an ERC-721 token)";
 const ONE: Amount = {

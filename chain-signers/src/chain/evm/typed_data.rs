@@ -95,12 +95,18 @@ fn words(types: &Types, domain: &Domain, actions: &[Action]) -> String {
 }
 
 fn values(fields: &[(String, String)]) -> String {
-    let shown = fields.iter().take(MAX_SHOWN).map(|(path, text)| format!("; {} = {}", excerpt(path), excerpt(text)));
+    let shown = fields.iter().take(MAX_SHOWN).map(|(path, text)| format!("; {} = {}", excerpt(path), shown(text)));
     let more = match fields.len().saturating_sub(MAX_SHOWN) {
         0 => String::new(),
         more => format!("; and {more} more values"),
     };
     shown.chain([more]).collect()
+}
+
+/// In quotes, unless it is one plain word: what somebody else wrote must not pass for our own words.
+fn shown(text: &str) -> String {
+    let is_plain = !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    if is_plain { excerpt(text) } else { format!("\"{}\"", excerpt(text)) }
 }
 
 fn check_len(len: usize) -> Result<(), DecodeError> {

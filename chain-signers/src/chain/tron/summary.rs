@@ -52,20 +52,23 @@ fn describe(contract: &Contract) -> Result<(Vec<Action>, String), DecodeError> {
             let action = token_transfer(token.clone(), *to, *amount, None);
             (vec![action], format!("transfer {amount} of token {token} to {to}"))
         }
-        Contract::Trigger { contract, value, token, data, .. } => trigger(*contract, *value, token.as_ref(), data)?,
+        Contract::Trigger { owner, contract, value, token, data } => {
+            let call = Call::decode(data)?.map(|call| token_call(*owner, *contract, call, data));
+            trigger(*contract, *value, token.as_ref(), data, call)
+        }
     })
 }
 
+/// `call` is what the contract's function does, if it is a token's.
 fn trigger(
     contract: Address,
     value: Amount,
     token: Option<&(String, Amount)>,
     data: &[u8],
-) -> Result<(Vec<Action>, String), DecodeError> {
-    // A token's function that is paid for as well does more than its name says.
-    if let (Some(call), true, None) = (Call::decode(data)?, value.is_zero(), token) {
-        let (action, text) = token_call(contract, call, data);
-        return Ok((vec![action], text));
+    call: Option<(Vec<Action>, String)>,
+) -> (Vec<Action>, String) {
+    if let (Some(call), true, None) = (&call, value.is_zero(), token) {
+        return call.clone();
     }
     let selector = selector(data);
     let called = selector.as_deref().unwrap_or("no selector");
@@ -76,23 +79,31 @@ fn trigger(
         text += &format!(" and {amount} of token {token}");
         actions.push(token_transfer(token.clone(), contract, *amount, None));
     }
-    Ok((actions, text))
+    // A token's function that is paid for as well does more than its name says, but that too.
+    if let Some((besides, words)) = call {
+        text += &format!(", which is to {words}");
+        actions.extend(besides);
+    }
+    (actions, text)
 }
 
-fn token_call(token: Address, call: Call, data: &[u8]) -> (Action, String) {
+fn token_call(owner: Address, token: Address, call: Call, data: &[u8]) -> (Vec<Action>, String) {
     let selector = selector(data);
     match call {
         Call::Approve { spender, amount } => {
             let text = format!("let {spender} take {amount} of token {token}");
-            (Action::TokenApproval { token: token.to_string(), spender: spender.to_string(), amount, selector }, text)
+            let (token, spender) = (token.to_string(), spender.to_string());
+            (vec![Action::TokenApproval { token, spender, amount, selector }], text)
         }
         Call::Transfer { to, amount } => {
             let text = format!("transfer {amount} of token {token} to {to}");
-            (token_transfer(token.to_string(), to, amount, selector), text)
+            (vec![token_transfer(token.to_string(), to, amount, selector)], text)
         }
         Call::TransferFrom { from, to, amount } => {
             let text = format!("transfer {amount} of token {token} from {from} to {to}");
-            (token_transfer(token.to_string(), to, amount, selector), text)
+            let of_another = (from != owner).then(|| Action::Exception { name: TOKENS_OF_ANOTHER.into() });
+            let transfer = token_transfer(token.to_string(), to, amount, selector);
+            ([transfer].into_iter().chain(of_another).collect(), text)
         }
     }
 }
@@ -105,5 +116,7 @@ fn units(sun: Amount) -> String {
     sun.to_units(DECIMALS)
 }
 
+/// Name of the exception that a transfer of what somebody else approved is.
+const TOKENS_OF_ANOTHER: &str = "tokens_of_another";
 /// Of TRX: 10^6 sun are one.
 const DECIMALS: u8 = 6;

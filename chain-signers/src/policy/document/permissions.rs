@@ -3,6 +3,7 @@
 use super::{MAX_DESTINATIONS, Place, read_addresses, take_room};
 use crate::{
     Amount,
+    chain::{SOLANA_SYSTEM_PROGRAM, SOLANA_TOKEN_PROGRAMS},
     policy::{
         PolicyError,
         destination::{Destination, Destinations, Listed},
@@ -59,13 +60,31 @@ fn check_calls(
     let Destinations::Listed(listed) = destinations else {
         return Err(place.invalid("calls", "destinations by name, since * permits no call", "true"));
     };
-    match permissions.tokens.iter().find(|entry| listed.contains(&entry.token.to_string())) {
-        Some(entry) => {
-            let expected = "no call of a contract whose transfers the same rule bounds";
-            Err(place.invalid("tokens", expected, &entry.token.to_string()))
+    let is_called = |(_, callee): &(&str, String)| listed.contains(callee);
+    match bounded_callees(namespace, permissions).into_iter().find(is_called) {
+        Some((field, callee)) => {
+            let expected = "no call of what carries out the transfers that the same rule bounds";
+            Err(place.invalid(field, expected, &callee))
         }
         None => Ok(()),
     }
+}
+
+/// The contracts and programs whose calls would go around a bound of the rule, with the field that bounds.
+fn bounded_callees(namespace: &str, permissions: &Permissions) -> Vec<(&'static str, String)> {
+    let limits = permissions.limits.iter().map(|limit| &limit.of);
+    let limited = limits.clone().filter_map(|of| if let LimitOf::Token(token) = of { Some(token) } else { None });
+    let bounded = permissions.tokens.iter().map(|entry| ("tokens", &entry.token));
+    let bounded: Vec<_> = bounded.chain(limited.map(|token| ("limits", token))).collect();
+    let tokens = bounded.iter().map(|(field, token)| (*field, token.to_string()));
+    if namespace != "solana" {
+        return tokens.collect();
+    }
+    let of_tokens = bounded.first().into_iter().flat_map(|(field, _)| SOLANA_TOKEN_PROGRAMS.map(|it| (*field, it)));
+    let of_coins = permissions.max_amount.map(|_| ("max_amount", SOLANA_SYSTEM_PROGRAM));
+    let of_coins =
+        of_coins.or(limits.clone().find(|of| **of == LimitOf::Coin).map(|_| ("limits", SOLANA_SYSTEM_PROGRAM)));
+    tokens.chain(of_tokens.chain(of_coins).map(|(field, program)| (field, program.to_owned()))).collect()
 }
 
 fn read_selectors(place: &Place, object: &Object<'_>) -> Result<Option<Selectors>, PolicyError> {

@@ -2,7 +2,7 @@
 
 use super::super::{
     MAX_MEMO_LEN,
-    address::Address,
+    address::{Address, is_respelled},
     amino::{self, Fields},
     coin,
     proto::{Height, MsgTransfer},
@@ -23,6 +23,9 @@ impl MsgTransfer {
         if !(1..=MAX_RECEIVER_LEN).contains(&self.receiver.len()) || !self.receiver.bytes().all(is_plain) {
             let expected = "an address of at most 256 letters, digits and -._";
             return Err(DecodeError::invalid("receiver", expected, &self.receiver));
+        }
+        if is_respelled(&self.receiver) {
+            return Err(DecodeError::invalid("receiver", "Bech32 in lower case, its one spelling", &self.receiver));
         }
         Ok(())
     }

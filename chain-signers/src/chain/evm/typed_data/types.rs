@@ -18,6 +18,8 @@ pub(super) struct Types(Vec<Definition>);
 pub(super) struct Definition {
     pub(super) name: String,
     pub(super) fields: Vec<Field>,
+    /// Its own part of `encodeType`, written once, as types that lead to each other are many times in it.
+    encoding: String,
     /// `typeHash`.
     pub(super) hash: [u8; 32],
 }
@@ -86,7 +88,7 @@ impl Types {
         let mut others: Vec<_> =
             self.reachable(index).into_iter().filter(|other| *other != index).map(|other| &self.0[other]).collect();
         others.sort_by_key(|definition| &definition.name);
-        std::iter::once(&self.0[index]).chain(others).map(Definition::own_encoding).collect()
+        std::iter::once(&self.0[index]).chain(others).map(|definition| definition.encoding.as_str()).collect()
     }
 
     /// The type and all that it leads to.
@@ -125,12 +127,9 @@ impl Definition {
         if fields.is_empty() {
             return Err(DecodeError::invalid(path, "at least one field", "none"));
         }
-        Ok(Self { name: name.to_owned(), fields, hash: [0; 32] })
-    }
-
-    fn own_encoding(&self) -> String {
-        let fields: Vec<_> = self.fields.iter().map(|field| format!("{} {}", field.written, field.name)).collect();
-        format!("{}({})", self.name, fields.join(","))
+        let members: Vec<_> = fields.iter().map(|field| format!("{} {}", field.written, field.name)).collect();
+        let encoding = format!("{name}({})", members.join(","));
+        Ok(Self { name: name.to_owned(), fields, encoding, hash: [0; 32] })
     }
 }
 
