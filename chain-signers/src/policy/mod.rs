@@ -17,10 +17,11 @@
 //! ```
 //!
 //! Every rule has these four keys. `name` has 1 to 64 letters, digits, spaces, `_`, `.` and `-`, and no other rule has it.
-//! `chains` are CAIP-2 ids of one namespace, compared as text: nothing here knows which chains there are, so a rule for
-//! `bip122:mainnet` is read, and permits nothing (the chain's module says how its ids are written). `destinations` may be
-//! `[]` in an allow rule that permits creations, messages, typed data, delegations or hashes. An allow rule has further
-//! keys, all of which may be left out. A [JSON Schema](JSON_SCHEMA) says the same to editors.
+//! `chains` are CAIP-2 ids of one namespace, compared as text: which chains there are is not looked at, so a rule for
+//! `solana:mainnet` does not permit what is said to be for `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp` (the chain's module says
+//! how its ids are written). `destinations` may be `[]` in an allow rule that permits creations, messages, typed data,
+//! delegations or hashes. An allow rule has further keys, all of which may be left out. A [JSON Schema](JSON_SCHEMA) says
+//! the same to editors.
 //!
 //! # How it is evaluated
 //! Nothing is permitted by default. A transaction is permitted if **no deny rule** matches any of its actions and there
@@ -201,6 +202,7 @@ impl Policy {
     }
 }
 
-/// The JSON Schema (2020-12) of policies. It knows the form; [`Policy::from_json`] also checks what a schema cannot say:
-/// checksums of addresses, that a rule permits something, and that it does not undo its own bounds.
+/// The JSON Schema (2020-12) of policies. It knows the form; [`Policy::from_json`] also checks what a schema cannot say: how
+/// addresses are written on a rule's chains, and their checksums; that names and addresses are there once; that calls have
+/// the selectors they need; that a rule permits something, and does not undo its own bounds.
 pub const JSON_SCHEMA: &str = include_str!("../../policy.schema.json");
