@@ -78,24 +78,25 @@ fn is_about(entry: &TypedData, action: &Action) -> bool {
 
 fn check_bounds(permissions: &Permissions, summary: &Summary) -> Result<(), Objection> {
     if let Some(max) = permissions.max_fee {
-        at_most("the fee", summary.fee_ceiling, max)?;
+        at_most(|| "the fee".to_owned(), summary.fee_ceiling, max)?;
     }
     if let Some(max) = permissions.max_amount {
-        at_most("the amount", coins(&summary.actions), max)?;
+        at_most(|| "the amount".to_owned(), coins(&summary.actions), max)?;
     }
     for entry in &permissions.tokens {
         if let Some(max) = entry.max_amount {
             let total = tokens(&summary.actions, |token| entry.token.is(token));
-            at_most(&format!("the amount of token {}", entry.token), total, max)?;
+            at_most(|| format!("the amount of token {}", entry.token), total, max)?;
         }
     }
     summary.actions.iter().try_for_each(|action| check_typed_data(permissions, action))
 }
 
-fn at_most(what: &str, actual: Option<Amount>, max: Amount) -> Result<(), Objection> {
+/// `what` is said of an amount that is too high alone: an address costs a hash to write.
+fn at_most(what: impl FnOnce() -> String, actual: Option<Amount>, max: Amount) -> Result<(), Objection> {
     match actual {
         Some(actual) if actual <= max => Ok(()),
-        _ => Err(Objection::Exceeds { what: what.to_owned(), actual, max }),
+        _ => Err(Objection::Exceeds { what: what(), actual, max }),
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
+    destination::Destination,
     evaluate::{coins, tokens},
     objection::Objection,
     rule::{Limit, LimitOf, Permissions, Rule},
@@ -123,40 +124,43 @@ impl Usage<'_> {
     /// Of the key, the caller, the rule's name and everything that the limit says: a policy that is replaced by one with
     /// the same limit goes on counting.
     fn window_id(&self, rule: &Rule, limit: &Limit) -> [u8; 32] {
-        let of = match &limit.of {
-            LimitOf::Coin => "coin".to_owned(),
-            LimitOf::Signatures => "signatures".to_owned(),
-            LimitOf::Token(token) => format!("token {token}"),
+        let (of, token): (u8, &[u8]) = match &limit.of {
+            LimitOf::Coin => (0, &[]),
+            LimitOf::Signatures => (1, &[]),
+            LimitOf::Token(Destination::Evm(address)) => (2, address),
+            LimitOf::Token(Destination::Text(text)) => (3, text.as_bytes()),
         };
-        let parts: [&[u8]; 6] = [
-            self.key,
-            self.caller,
-            rule.name.as_bytes(),
-            &limit.seconds.to_be_bytes(),
-            &limit.max.to_be_bytes(),
-            of.as_bytes(),
-        ];
         let mut hash = Sha256::new();
-        for part in parts {
+        for part in [self.key, self.caller, rule.name.as_bytes(), token] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
+        hash.update([of]);
+        hash.update(limit.seconds.to_be_bytes());
+        hash.update(limit.max.to_be_bytes());
         hash.finalize().into()
     }
 }
 
 /// How much `summary` adds, if the limit leaves room for it.
 fn check(limit: &Limit, window: Option<&Window>, now: Duration, summary: &Summary) -> Result<Amount, Objection> {
-    let (what, adding) = match &limit.of {
-        LimitOf::Coin => ("coins".to_owned(), coins(&summary.actions)),
-        LimitOf::Signatures => ("signatures".to_owned(), Some(Amount::from(1_u64))),
-        LimitOf::Token(token) => (format!("of token {token}"), tokens(&summary.actions, |it| token.is(it))),
+    let adding = match &limit.of {
+        LimitOf::Coin => coins(&summary.actions),
+        LimitOf::Signatures => Some(Amount::from(1_u64)),
+        LimitOf::Token(token) => tokens(&summary.actions, |it| token.is(it)),
     };
     let used = window.map_or(Some(Amount::ZERO), |window| window.used(now)).unwrap_or(Amount::MAX);
     let adding = adding.unwrap_or(Amount::MAX);
     match used.checked_add(adding) {
         Some(total) if total <= limit.max => Ok(adding),
-        _ => Err(Objection::Limit { what, used, adding, max: limit.max, seconds: limit.seconds }),
+        _ => {
+            let what = match &limit.of {
+                LimitOf::Coin => "coins".to_owned(),
+                LimitOf::Signatures => "signatures".to_owned(),
+                LimitOf::Token(token) => format!("of token {token}"),
+            };
+            Err(Objection::Limit { what, used, adding, max: limit.max, seconds: limit.seconds })
+        }
     }
 }
 
