@@ -173,6 +173,12 @@ pub enum SignError {
     UnrepresentableRecoveryId,
 }
 
+/// [`TooLong`](DecodeError::TooLong).
+#[allow(dead_code, reason = "without any chain nothing has a limit")]
+pub(crate) fn too_long(what: impl Into<Cow<'static, str>>, unit: &'static str, len: usize, max: usize) -> DecodeError {
+    DecodeError::TooLong { what: what.into(), unit, len, max }
+}
+
 /// `text` escaped and then cut to [`MAX_EXCERPT`] bytes, so that an error neither grows nor carries control characters.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut short = String::new();

@@ -19,6 +19,7 @@ mod move_types;
 pub mod policy;
 #[cfg(any(feature = "cosmos", feature = "tron"))]
 mod protobuf;
+mod require;
 mod signer;
 mod strict_json;
 

@@ -140,7 +140,8 @@ use crate::{
     Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
-    keccak,
+    keccak::{self, address_of},
+    require,
 };
 use authorization::UnsignedAuthorization;
 use unsigned::Unsigned;
@@ -183,13 +184,8 @@ impl Chain for Evm {
             Encoding::TypedData => Box::new(typed_data::decode(payload.bytes)?),
             encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
-        let actual = &transaction.summary().chain_id;
-        match payload.chain_id {
-            Some(expected) if expected != actual => {
-                Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: actual.clone() })
-            }
-            _ => Ok(transaction),
-        }
+        require::same_chain(payload, &transaction.summary().chain_id)?;
+        Ok(transaction)
     }
 }
 
@@ -261,22 +257,10 @@ impl Transaction for EvmTransaction {
     }
 }
 
-/// The last 20 bytes of the hash of x‖y.
-fn address_of(key: &VerifyingKey) -> Result<[u8; 20], KeyError> {
-    let point = key.to_uncompressed_bytes()?;
-    let hash = keccak::keccak256(&point[1..]); // x and y, without the tag
-    let mut address = [0; 20];
-    address.copy_from_slice(&hash[12..]);
-    Ok(address)
-}
-
 /// r ‖ s, and whether the ephemeral point's y is odd.
 fn only_signature(signer: &VerifyingKey, signatures: &[Signature]) -> Result<([u8; 64], bool), SignError> {
     require_secp256k1(signer.curve())?;
-    let [signature] = signatures else {
-        return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-    };
-    require_secp256k1(signature.curve())?;
+    let signature = require::one_signature(signatures, Curve::Secp256k1)?;
     let recovery_id = signature.recovery_id().filter(|id| !id.is_x_reduced());
     let is_y_odd = recovery_id.ok_or(SignError::UnrepresentableRecoveryId)?.is_y_odd();
     Ok((signature.to_bytes(), is_y_odd))
