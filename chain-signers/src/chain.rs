@@ -92,8 +92,8 @@ pub struct Payload<'a> {
     pub encoding: Encoding,
     /// The bytes, untouched since the caller wrote them.
     pub bytes: &'a [u8],
-    /// The chain that the caller says it is for. A chain whose transactions carry no chain id (Solana) requires it;
-    /// others refuse one that differs from the transaction's own.
+    /// The chain that the caller says it is for. Chains whose transactions carry no chain id (Bitcoin, NEAR, Solana,
+    /// Stellar, Sui, TRON) require it, and so do messages; others refuse one that differs from the transaction's own.
     pub chain_id: Option<&'a ChainId>,
     /// The key that is to sign. A chain whose transactions pay change back to their signer (Bitcoin) requires it, so that
     /// change is told from payments; Ethereum's tell by it whose tokens are moved and whose account is delegated; others do
@@ -273,8 +273,8 @@ pub enum Action {
         primary_type: String,
         /// Keccak-256 of the type's `encodeType`, `0x` and hex: the type, whatever its name.
         type_hash: String,
-        /// Every value that is neither a struct nor a list, in order, by its path (`details.amount`, `witness[0].to`): addresses in
-        /// EIP-55 spelling, numbers in decimal, `true` and `false`, bytes in hex, texts as they are.
+        /// Every value that is neither a struct nor a list, in order, by its path (`details.amount`, `witness[0].to`):
+        /// addresses in EIP-55 spelling, numbers in decimal, `true` and `false`, bytes in hex, texts as they are.
         fields: Vec<(String, String)>,
     },
     /// Something decoded that no other action describes. No policy permits it.

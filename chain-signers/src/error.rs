@@ -173,6 +173,12 @@ pub enum SignError {
     UnrepresentableRecoveryId,
 }
 
+/// [`TooLong`](DecodeError::TooLong).
+#[allow(dead_code, reason = "without any chain nothing has a limit")]
+pub(crate) fn too_long(what: impl Into<Cow<'static, str>>, unit: &'static str, len: usize, max: usize) -> DecodeError {
+    DecodeError::TooLong { what: what.into(), unit, len, max }
+}
+
 /// `text` escaped and then cut to [`MAX_EXCERPT`] bytes, so that an error neither grows nor carries control characters.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut short = String::new();
@@ -191,6 +197,10 @@ pub(crate) fn excerpt(text: &str) -> String {
 /// What an error or a decision shows of a text that is normally short and plain, but may come from another crate's chain.
 /// An excerpt stays what it is: it is not escaped twice.
 pub(crate) fn short(text: &str) -> Cow<'_, str> {
+    let is_printable = |byte: u8| (b' '..=b'~').contains(&byte); // almost everything is, and this is soon known
+    if text.len() <= MAX_EXCERPT && text.bytes().all(is_printable) {
+        return text.into();
+    }
     let is_plain = |c: char| matches!(c, '\\' | '"' | '\'') || c.escape_debug().len() == 1;
     if text.len() <= MAX_EXCERPT && text.chars().all(is_plain) { text.into() } else { excerpt(text).into() }
 }

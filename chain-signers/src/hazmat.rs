@@ -10,7 +10,7 @@
 
 use crate::{
     Action, Chain, Curve, DecodeError, KeyError, Payload, Sighash, SignError, Signature, SignedTransaction, SigningKey,
-    SigningPayload, Summary, Transaction, VerifyingKey,
+    SigningPayload, Summary, Transaction, VerifyingKey, require,
 };
 
 /// Signs 32 bytes that are already a hash, with secp256k1 ECDSA: RFC 6979 nonce, low S, verified before it is returned.
@@ -62,13 +62,7 @@ pub fn decode_prehash(chain: &dyn Chain, payload: &Payload<'_>) -> Result<Box<dy
         let (namespace, encoding) = (namespace.to_owned().into(), payload.encoding);
         return Err(DecodeError::UnsupportedEncoding { namespace, encoding });
     }
-    let chain_id = match payload.chain_id {
-        Some(chain_id) if chain_id.namespace() == namespace => chain_id.clone(),
-        Some(other) => {
-            return Err(DecodeError::invalid("chain_id", format!("a chain id starting with {namespace}:"), other));
-        }
-        None => return Err(DecodeError::ChainIdRequired { namespace: namespace.to_owned().into() }),
-    };
+    let chain_id = require::chain_id(payload, namespace)?.clone();
     let len = payload.bytes.len();
     let prehash: [u8; 32] = payload.bytes.try_into().map_err(|_| DecodeError::invalid("a hash", "32 bytes", len))?;
     let text = format!("sign the hash {} of something that nobody decoded, on {chain_id}", hex::encode(prehash));
@@ -96,9 +90,7 @@ impl Transaction for Prehash {
     }
 
     fn assemble(&self, _: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
+        let signature = require::one_signature(signatures, Curve::Secp256k1)?;
         let recovery_id = signature.recovery_id().ok_or(SignError::UnrepresentableRecoveryId)?;
         let bytes = [&signature.to_bytes()[..], &[recovery_id.to_byte()]].concat();
         Ok(SignedTransaction { bytes, id: hex::encode(self.prehash) })

@@ -2,8 +2,19 @@
 
 use sha3::{Digest, Keccak256};
 
+use crate::{KeyError, VerifyingKey};
+
 pub(crate) fn keccak256(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
+}
+
+/// The address of a key, as EVM and TRON have it: the last 20 bytes of the hash of x‖y.
+pub(crate) fn address_of(key: &VerifyingKey) -> Result<[u8; 20], KeyError> {
+    let point = key.to_uncompressed_bytes()?;
+    let hash = keccak256(&point[1..]); // x and y, without the tag
+    let mut address = [0; 20];
+    address.copy_from_slice(&hash[12..]);
+    Ok(address)
 }
 
 /// An address with the mixed-case checksum of EIP-55.

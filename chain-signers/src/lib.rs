@@ -11,7 +11,7 @@ pub mod chain;
 mod chain_id;
 mod error;
 pub mod hazmat;
-#[cfg_attr(not(feature = "evm"), allow(dead_code, reason = "policy needs a part of it, the evm chain all"))]
+#[cfg_attr(not(feature = "evm"), allow(dead_code, reason = "policy and TRON need a part of it, the evm chain all"))]
 mod keccak;
 pub mod key;
 #[cfg(any(feature = "aptos", feature = "sui"))]
@@ -19,6 +19,7 @@ mod move_types;
 pub mod policy;
 #[cfg(any(feature = "cosmos", feature = "tron"))]
 mod protobuf;
+mod require;
 mod signer;
 mod strict_json;
 

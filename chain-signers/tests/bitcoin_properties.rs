@@ -5,6 +5,8 @@
 #[path = "bitcoin/mod.rs"]
 mod support;
 
+mod mutation;
+
 use std::sync::LazyLock;
 
 use bitcoin::{
@@ -15,7 +17,8 @@ use chain_signers::{
     Action,
     bitcoin::{self as chain, AddressType},
 };
-use proptest::{collection::vec, prelude::*, sample::Index};
+use mutation::{mutated, mutations};
+use proptest::{collection::vec, prelude::*};
 use support::*;
 
 proptest! {
@@ -76,18 +79,10 @@ proptest! {
 
     #[test]
     fn a_mutated_psbt_is_refused_or_another_one(
-        edits in vec((any::<Index>(), any::<u8>(), 0..3_u8), 1..3), witness_only: bool,
+        mutations in mutations(), witness_only: bool,
     ) {
         let (good, text) = if witness_only { &*GOOD_TAPROOT } else { &*GOOD };
-        let mut bytes = good.clone();
-        for (at, byte, kind) in edits {
-            let at = at.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes.insert(at, byte),
-                _ => drop(bytes.remove(at)),
-            }
-        }
+        let bytes = mutated(good, &mutations);
         let Ok(transaction) = decode(&bytes) else { return Ok(()) };
         prop_assert_eq!(transaction.to_bytes(), &bytes[..], "decoding is exact");
         prop_assert_eq!(&transaction.summary().text == text, &bytes == good);

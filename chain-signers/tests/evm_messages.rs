@@ -166,7 +166,9 @@ proptest! {
         let (Ok(a), Ok(b)) = (decode(&one), decode(&two)) else { return Ok(()) };
         prop_assert_eq!(a.summary() == b.summary(), one == two);
     }
+}
 
+proptest! {
     #[test]
     fn the_signer_is_recovered(message in vec(any::<u8>(), 0..100), secret: [u8; 32]) {
         let Ok(key) = SigningKey::from_secret_bytes(Curve::Secp256k1, &secret) else { return Ok(()) };

@@ -2,12 +2,15 @@
 #![cfg(feature = "near")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+mod mutation;
+
 use std::sync::Arc;
 
 use chain_signers::{
     Action, Amount, Chain, ChainId, ChainSigner, Curve, DecodeError, Encoding, Payload, SignError, SigningKey,
     Transaction, near::Near,
 };
+use mutation::{mutated, mutations};
 use proptest::{collection::vec, prelude::*};
 
 const SECRET: &str = "8737b99bf16fba78e1e753e23ba00c4b5423ac9c45d9b9caae9a519434786568";
@@ -245,18 +248,10 @@ proptest! {
 
     #[test]
     fn a_mutated_transaction_is_refused_or_another_one(
-        which in 0..ALL.len(), edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
+        which in 0..ALL.len(), mutations in mutations(),
     ) {
         let good = with(ALL[which]);
-        let mut bytes = good.clone();
-        for (at, byte, kind) in edits {
-            let at = at.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes.insert(at, byte),
-                _ => drop(bytes.remove(at)),
-            }
-        }
+        let bytes = mutated(&good, &mutations);
         let Ok(transaction) = decode(&bytes) else { return Ok(()) };
         prop_assert_eq!(transaction.to_bytes(), &bytes[..], "decoding is exact");
         prop_assert_eq!(transaction.summary().text == decode(&good).unwrap().summary().text, bytes == good);

@@ -2,12 +2,15 @@
 #![cfg(feature = "sui")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+mod mutation;
+
 use std::sync::Arc;
 
 use chain_signers::{
     Action, Amount, Chain, ChainId, ChainSigner, Curve, DecodeError, Encoding, Payload, SignError, SigningKey,
     Transaction, sui::Sui,
 };
+use mutation::{mutated, mutations};
 use proptest::{collection::vec, prelude::*};
 
 /// `transfer_d4ay9tdb` of `rust/tw_tests/tests/chains/sui/test_cases.rs` there, sent to the main network: two amounts are
@@ -243,18 +246,10 @@ proptest! {
 
     #[test]
     fn a_mutated_transaction_is_refused_or_another_one(
-        swap in prop::bool::weighted(0.2), edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
+        swap in prop::bool::weighted(0.2), mutations in mutations(),
     ) {
         let good = hex::decode(if swap { SWAP.replace('\n', "") } else { transfer::BYTES.to_owned() }).unwrap();
-        let mut bytes = good.clone();
-        for (at, byte, kind) in edits {
-            let at = at.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes.insert(at, byte),
-                _ => drop(bytes.remove(at)),
-            }
-        }
+        let bytes = mutated(&good, &mutations);
         let Ok(transaction) = decode(&bytes) else { return Ok(()) };
         prop_assert_eq!(transaction.to_bytes(), &bytes[..], "decoding is exact");
         prop_assert_eq!(transaction.summary().text == decode(&good).unwrap().summary().text, bytes == good);

@@ -35,6 +35,7 @@ use crate::{
     Curve, DecodeError, KeyError, SignError, Signature, SignedTransaction, SigningPayload, Summary, VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
     move_types::Address,
+    require,
 };
 use wire::RawTransaction;
 
@@ -60,10 +61,7 @@ impl Chain for Aptos {
     }
 
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError> {
-        match key.curve() {
-            Curve::Ed25519 => Ok(address(key).to_string()),
-            actual => Err(KeyError::CurveMismatch { expected: Curve::Ed25519, actual }),
-        }
+        require::ed25519(key).map(|key| address(&key).to_string())
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
@@ -71,18 +69,14 @@ impl Chain for Aptos {
             Encoding::Binary => AptosTransaction::new(payload.bytes)?,
             encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
-        match payload.chain_id {
-            Some(expected) if *expected != transaction.summary.chain_id => {
-                Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: transaction.summary.chain_id })
-            }
-            _ => Ok(Box::new(transaction)),
-        }
+        require::same_chain(payload, &transaction.summary.chain_id)?;
+        Ok(Box::new(transaction))
     }
 }
 
 /// The authentication key of one ed25519 key, which is its account's address until the key is rotated.
-fn address(key: &VerifyingKey) -> Address {
-    Address(Sha3_256::new().chain_update(key.to_bytes()).chain_update([SINGLE_ED25519]).finalize().into())
+fn address(key: &[u8]) -> Address {
+    Address(Sha3_256::new().chain_update(key).chain_update([SINGLE_ED25519]).finalize().into())
 }
 
 #[derive(Debug)]
@@ -99,9 +93,8 @@ impl AptosTransaction {
         Ok(Self { raw, bytes: bytes.to_vec(), summary })
     }
 
-    fn require_sender(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        let (expected, actual) = (self.raw.sender.to_string(), Aptos.address(signer)?);
-        if actual == expected { Ok(()) } else { Err(SignError::NotTheSigner { expected, actual }) }
+    fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
+        require::signer(self.raw.sender.to_string(), Aptos.address(signer)?)
     }
 }
 
@@ -119,18 +112,13 @@ impl Transaction for AptosTransaction {
     }
 
     fn signing_payloads(&self, signer: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError> {
-        self.require_sender(signer)?;
+        self.require_signer(signer)?;
         Ok(vec![SigningPayload::message(signing_message(&self.bytes))])
     }
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
-        self.require_sender(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Ed25519 {
-            return Err(SignError::CurveMismatch { expected: Curve::Ed25519, actual: signature.curve() });
-        }
+        self.require_signer(signer)?;
+        let signature = require::one_signature(signatures, Curve::Ed25519)?;
         // The authenticator: its variant, then both with their lengths.
         let bytes = [&self.bytes[..], &[0, 32], &signer.to_bytes(), &[64], &signature.to_bytes()].concat();
         let hash = Sha3_256::new().chain_update(Sha3_256::digest(b"APTOS::Transaction"));

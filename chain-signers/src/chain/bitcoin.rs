@@ -72,6 +72,7 @@ pub use transaction::extract;
 use crate::{
     ChainId, Curve, DecodeError, KeyError, VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    require,
 };
 use message::Message;
 use network::network;
@@ -117,7 +118,7 @@ impl Chain for Bitcoin {
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let chain_id = payload.chain_id.ok_or(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() })?;
+        let chain_id = require::chain_id(payload, NAMESPACE)?;
         let network = network(chain_id).ok_or_else(|| {
             DecodeError::invalid("chain_id", "bip122: and the first block of a Bitcoin network", chain_id)
         })?;

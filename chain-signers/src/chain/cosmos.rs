@@ -67,6 +67,8 @@ use crate::{
     ChainId, Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    error::too_long,
+    require,
 };
 use direct::Direct;
 use document::{Document, Sender};
@@ -121,12 +123,8 @@ impl Chain for Cosmos {
             Encoding::Json => CosmosTransaction::from_amino(payload.bytes)?,
             encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
-        match payload.chain_id {
-            Some(expected) if *expected != transaction.summary.chain_id => {
-                Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: transaction.summary.chain_id })
-            }
-            _ => Ok(Box::new(transaction)),
-        }
+        require::same_chain(payload, &transaction.summary.chain_id)?;
+        Ok(Box::new(transaction))
     }
 }
 
@@ -217,12 +215,7 @@ impl Transaction for CosmosTransaction {
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
         self.require_signer(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Secp256k1 {
-            return Err(SignError::CurveMismatch { expected: Curve::Secp256k1, actual: signature.curve() });
-        }
+        let signature = require::one_signature(signatures, Curve::Secp256k1)?;
         let auth_info_bytes = match &self.auth {
             Auth::Amino(document) => document.to_auth_info(signer, std_sign_doc::SIGN_MODE_LEGACY_AMINO_JSON),
             Auth::Direct { auth_info, .. } => auth_info.clone(),
@@ -232,10 +225,6 @@ impl Transaction for CosmosTransaction {
         let id = hex::encode_upper(Sha256::digest(&bytes));
         Ok(SignedTransaction { bytes, id })
     }
-}
-
-fn too_long(what: &'static str, unit: &'static str, len: usize, max: usize) -> DecodeError {
-    DecodeError::TooLong { what: what.into(), unit, len, max }
 }
 
 const NAMESPACE: &str = "cosmos";

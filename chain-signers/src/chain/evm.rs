@@ -145,7 +145,8 @@ use crate::{
     Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
-    keccak,
+    keccak::{self, address_of},
+    require,
 };
 use authorization::UnsignedAuthorization;
 use unsigned::Unsigned;
@@ -188,13 +189,8 @@ impl Chain for Evm {
             Encoding::TypedData => Box::new(typed_data::decode(payload.bytes)?),
             encoding => return Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         };
-        let actual = &transaction.summary().chain_id;
-        match payload.chain_id {
-            Some(expected) if expected != actual => {
-                Err(DecodeError::ChainIdMismatch { expected: expected.clone(), actual: actual.clone() })
-            }
-            _ => Ok(transaction),
-        }
+        require::same_chain(payload, &transaction.summary().chain_id)?;
+        Ok(transaction)
     }
 }
 
@@ -270,18 +266,9 @@ impl Transaction for EvmTransaction {
     }
 }
 
-/// The last 20 bytes of the hash of x‖y.
-fn address_of(key: &VerifyingKey) -> Result<[u8; 20], KeyError> {
-    let point = key.to_uncompressed_bytes()?;
-    let hash = keccak::keccak256(&point[1..]); // x and y, without the tag
-    let mut address = [0; 20];
-    address.copy_from_slice(&hash[12..]);
-    Ok(address)
-}
-
 /// The account of the key that is to sign, if the caller named it.
 fn account_of_signer(payload: &Payload<'_>) -> Result<Option<Address>, DecodeError> {
-    let account = payload.signer.map(address_of).transpose();
+    let account = payload.signer.map(keccak::address_of).transpose();
     let account = account.map_err(|error| DecodeError::invalid("signer", "a secp256k1 key", error))?;
     Ok(account.map(Address::from))
 }
@@ -289,7 +276,7 @@ fn account_of_signer(payload: &Payload<'_>) -> Result<Option<Address>, DecodeErr
 /// Refuses to sign with another key than the summary was told, if it was.
 fn require_signer(told: Option<Address>, signer: &VerifyingKey) -> Result<(), SignError> {
     require_secp256k1(signer.curve())?;
-    let actual = address_of(signer)?;
+    let actual = keccak::address_of(signer)?;
     match told {
         Some(expected) if expected != actual => Err(SignError::NotTheSigner {
             expected: keccak::to_checksum(&expected),
@@ -302,10 +289,7 @@ fn require_signer(told: Option<Address>, signer: &VerifyingKey) -> Result<(), Si
 /// r ‖ s, and whether the ephemeral point's y is odd.
 fn only_signature(signer: &VerifyingKey, signatures: &[Signature]) -> Result<([u8; 64], bool), SignError> {
     require_secp256k1(signer.curve())?;
-    let [signature] = signatures else {
-        return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-    };
-    require_secp256k1(signature.curve())?;
+    let signature = require::one_signature(signatures, Curve::Secp256k1)?;
     let recovery_id = signature.recovery_id().filter(|id| !id.is_x_reduced());
     let is_y_odd = recovery_id.ok_or(SignError::UnrepresentableRecoveryId)?.is_y_odd();
     Ok((signature.to_bytes(), is_y_odd))

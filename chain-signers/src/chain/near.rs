@@ -37,6 +37,7 @@ use crate::{
     ChainId, Curve, DecodeError, KeyError, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    require,
 };
 
 /// The `near` networks.
@@ -60,14 +61,11 @@ impl Chain for Near {
     }
 
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError> {
-        match key.curve() {
-            Curve::Ed25519 => Ok(hex::encode(key.to_bytes())),
-            actual => Err(KeyError::CurveMismatch { expected: Curve::Ed25519, actual }),
-        }
+        require::ed25519(key).map(hex::encode)
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let chain_id = payload.chain_id.ok_or(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() })?;
+        let chain_id = require::chain_id(payload, NAMESPACE)?;
         if !NETWORKS.contains(&chain_id.as_str()) {
             return Err(DecodeError::invalid("chain_id", NETWORKS.join(" or "), chain_id));
         }
@@ -95,8 +93,7 @@ impl NearTransaction {
     }
 
     fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        let (expected, actual) = (hex::encode(self.key), Near.address(signer)?);
-        if actual == expected { Ok(()) } else { Err(SignError::NotTheSigner { expected, actual }) }
+        require::signer(hex::encode(self.key), Near.address(signer)?)
     }
 }
 
@@ -116,12 +113,7 @@ impl Transaction for NearTransaction {
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
         self.require_signer(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Ed25519 {
-            return Err(SignError::CurveMismatch { expected: Curve::Ed25519, actual: signature.curve() });
-        }
+        let signature = require::one_signature(signatures, Curve::Ed25519)?;
         let bytes = [&self.bytes[..], &[ED25519], &signature.to_bytes()].concat();
         Ok(SignedTransaction { bytes, id: bs58::encode(self.hash).into_string() })
     }

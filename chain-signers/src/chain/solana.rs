@@ -72,6 +72,7 @@ use crate::{
     ChainId, Curve, DecodeError, KeyError, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    require,
 };
 
 /// The `solana` clusters.
@@ -95,18 +96,11 @@ impl Chain for Solana {
     }
 
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError> {
-        match key.curve() {
-            Curve::Ed25519 => Ok(bs58::encode(key.to_bytes()).into_string()),
-            actual => Err(KeyError::CurveMismatch { expected: Curve::Ed25519, actual }),
-        }
+        require::ed25519(key).map(|key| bs58::encode(key).into_string())
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let chain_id = match payload.chain_id {
-            Some(chain_id) if chain_id.namespace() == NAMESPACE => chain_id,
-            Some(other) => return Err(DecodeError::invalid("chain_id", "a chain id starting with solana:", other)),
-            None => return Err(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() }),
-        };
+        let chain_id = require::chain_id(payload, NAMESPACE)?;
         match payload.encoding {
             Encoding::Binary => SolanaTransaction::new(chain_id, payload.bytes).map(|it| Box::new(it) as _),
             encoding => Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
@@ -130,9 +124,8 @@ impl SolanaTransaction {
 
     /// The one required signer, who also pays the fee.
     fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        let actual = Solana.address(signer)?;
         let expected = bs58::encode(&self.message.static_account_keys()[0]).into_string();
-        if actual == expected { Ok(()) } else { Err(SignError::NotTheSigner { expected, actual }) }
+        require::signer(expected, Solana.address(signer)?)
     }
 }
 
@@ -152,12 +145,7 @@ impl Transaction for SolanaTransaction {
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
         self.require_signer(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Ed25519 {
-            return Err(SignError::CurveMismatch { expected: Curve::Ed25519, actual: signature.curve() });
-        }
+        let signature = require::one_signature(signatures, Curve::Ed25519)?;
         let signature = signature.to_bytes();
         let bytes = [&[1][..], &signature, &self.bytes].concat(); // the count of signatures comes first
         Ok(SignedTransaction { bytes, id: bs58::encode(signature).into_string() })

@@ -39,6 +39,7 @@ use crate::{
     ChainId, Curve, DecodeError, KeyError, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    require,
 };
 
 /// The `stellar` networks.
@@ -62,14 +63,11 @@ impl Chain for Stellar {
     }
 
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError> {
-        match key.curve() {
-            Curve::Ed25519 => Ok(strkey::account(&key.to_bytes())),
-            actual => Err(KeyError::CurveMismatch { expected: Curve::Ed25519, actual }),
-        }
+        require::ed25519(key).map(|key| strkey::account(&key))
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let chain_id = payload.chain_id.ok_or(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() })?;
+        let chain_id = require::chain_id(payload, NAMESPACE)?;
         let Some((_, passphrase)) = NETWORKS.iter().find(|(network, _)| *network == chain_id.as_str()) else {
             return Err(DecodeError::invalid("chain_id", "stellar:pubnet or stellar:testnet", chain_id));
         };
@@ -99,9 +97,8 @@ impl StellarTransaction {
         Ok(Self { source: strkey::account(&transaction.source.key), bytes: bytes.to_vec(), hash, summary })
     }
 
-    fn require_source(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        let (expected, actual) = (self.source.clone(), Stellar.address(signer)?);
-        if actual == expected { Ok(()) } else { Err(SignError::NotTheSigner { expected, actual }) }
+    fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
+        require::signer(self.source.clone(), Stellar.address(signer)?)
     }
 }
 
@@ -115,18 +112,13 @@ impl Transaction for StellarTransaction {
     }
 
     fn signing_payloads(&self, signer: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError> {
-        self.require_source(signer)?;
+        self.require_signer(signer)?;
         Ok(vec![SigningPayload::message(self.hash.to_vec())])
     }
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
-        self.require_source(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Ed25519 {
-            return Err(SignError::CurveMismatch { expected: Curve::Ed25519, actual: signature.curve() });
-        }
+        self.require_signer(signer)?;
+        let signature = require::one_signature(signatures, Curve::Ed25519)?;
         let unsigned = &self.bytes[..self.bytes.len() - wire::NO_SIGNATURES.len()];
         let hint = &signer.to_bytes()[28..];
         let bytes = [unsigned, &[0, 0, 0, 1], hint, &[0, 0, 0, 64], &signature.to_bytes()].concat();

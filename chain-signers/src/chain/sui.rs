@@ -40,6 +40,7 @@ use crate::{
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
     move_types::Address,
+    require,
 };
 
 /// The `sui` networks.
@@ -63,14 +64,11 @@ impl Chain for Sui {
     }
 
     fn address(&self, key: &VerifyingKey) -> Result<String, KeyError> {
-        match key.curve() {
-            Curve::Ed25519 => Ok(address(key).to_string()),
-            actual => Err(KeyError::CurveMismatch { expected: Curve::Ed25519, actual }),
-        }
+        require::ed25519(key).map(|key| Address(hash(&[ED25519], &key)).to_string())
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let chain_id = payload.chain_id.ok_or(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() })?;
+        let chain_id = require::chain_id(payload, NAMESPACE)?;
         if !NETWORKS.contains(&chain_id.as_str()) {
             return Err(DecodeError::invalid("chain_id", NETWORKS.join(" or "), chain_id));
         }
@@ -79,10 +77,6 @@ impl Chain for Sui {
             encoding => Err(DecodeError::UnsupportedEncoding { namespace: NAMESPACE.into(), encoding }),
         }
     }
-}
-
-fn address(key: &VerifyingKey) -> Address {
-    Address(hash(&[ED25519], &key.to_bytes()))
 }
 
 fn hash(domain: &[u8], bytes: &[u8]) -> [u8; 32] {
@@ -106,9 +100,8 @@ impl SuiTransaction {
         Ok(Self { sender: transaction.sender.to_string(), bytes: bytes.to_vec(), digest, summary })
     }
 
-    fn require_sender(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        let (expected, actual) = (self.sender.clone(), Sui.address(signer)?);
-        if actual == expected { Ok(()) } else { Err(SignError::NotTheSigner { expected, actual }) }
+    fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
+        require::signer(self.sender.clone(), Sui.address(signer)?)
     }
 }
 
@@ -122,18 +115,13 @@ impl Transaction for SuiTransaction {
     }
 
     fn signing_payloads(&self, signer: &VerifyingKey) -> Result<Vec<SigningPayload>, SignError> {
-        self.require_sender(signer)?;
+        self.require_signer(signer)?;
         Ok(vec![SigningPayload::message(self.digest.to_vec())])
     }
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
-        self.require_sender(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Ed25519 {
-            return Err(SignError::CurveMismatch { expected: Curve::Ed25519, actual: signature.curve() });
-        }
+        self.require_signer(signer)?;
+        let signature = require::one_signature(signatures, Curve::Ed25519)?;
         let signature = [&[ED25519][..], &signature.to_bytes(), &signer.to_bytes()].concat();
         // One transaction with one signature, which is written with its length.
         let bytes = [&[1][..], &INTENT, &self.bytes, &[1, 97], &signature].concat();

@@ -56,7 +56,9 @@ use crate::{
     ChainId, Curve, DecodeError, KeyError, Sighash, SignError, Signature, SignedTransaction, SigningPayload, Summary,
     VerifyingKey,
     chain::{Chain, Encoding, Payload, Transaction},
+    error::too_long,
     protobuf::decode_exact,
+    require,
 };
 use address::Address;
 use contract::Contract;
@@ -90,9 +92,9 @@ impl Chain for Tron {
     }
 
     fn decode(&self, payload: &Payload<'_>) -> Result<Box<dyn Transaction>, DecodeError> {
-        let chain_id = payload.chain_id.ok_or(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() })?;
+        let chain_id = require::chain_id(payload, NAMESPACE)?;
         let is_number = |text: &str| text.parse().is_ok_and(|number: u32| number.to_string() == text);
-        if chain_id.namespace() != NAMESPACE || !is_number(chain_id.reference()) {
+        if !is_number(chain_id.reference()) {
             let expected = "tron: and a decimal number below 2^32, such as tron:728126428";
             return Err(DecodeError::invalid("chain_id", expected, chain_id));
         }
@@ -115,7 +117,7 @@ struct TronTransaction {
 impl TronTransaction {
     fn new(chain_id: &ChainId, bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_LEN {
-            return Err(too_long("the transaction", bytes.len(), MAX_LEN));
+            return Err(too_long("the transaction", "bytes", bytes.len(), MAX_LEN));
         }
         let raw: Raw = decode_exact(bytes, "a raw_data of known fields")?;
         check(&raw)?;
@@ -129,11 +131,7 @@ impl TronTransaction {
     }
 
     fn require_signer(&self, signer: &VerifyingKey) -> Result<(), SignError> {
-        let actual = Address::of(signer)?;
-        if actual == self.owner {
-            return Ok(());
-        }
-        Err(SignError::NotTheSigner { expected: self.owner.to_string(), actual: actual.to_string() })
+        require::signer(self.owner.to_string(), Tron.address(signer)?)
     }
 }
 
@@ -147,7 +145,7 @@ fn check(raw: &Raw) -> Result<(), DecodeError> {
         }
     }
     if raw.data.len() > MAX_MEMO_LEN {
-        return Err(too_long("the memo", raw.data.len(), MAX_MEMO_LEN));
+        return Err(too_long("the memo", "bytes", raw.data.len(), MAX_MEMO_LEN));
     }
     for (field, number) in [("expiration", raw.expiration), ("timestamp", raw.timestamp), ("fee_limit", raw.fee_limit)]
     {
@@ -172,22 +170,13 @@ impl Transaction for TronTransaction {
 
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError> {
         self.require_signer(signer)?;
-        let [signature] = signatures else {
-            return Err(SignError::SignatureCount { expected: 1, actual: signatures.len() });
-        };
-        if signature.curve() != Curve::Secp256k1 {
-            return Err(SignError::CurveMismatch { expected: Curve::Secp256k1, actual: signature.curve() });
-        }
+        let signature = require::one_signature(signatures, Curve::Secp256k1)?;
         // The node derives the signer from r, s and the recovery id, from 0 to 3.
         let recovery_id = signature.recovery_id().ok_or(SignError::UnrepresentableRecoveryId)?;
         let signature = [&signature.to_bytes()[..], &[recovery_id.to_byte()]].concat();
         let bytes = proto::Transaction { raw_data: Some(self.raw.clone()), signature: vec![signature] }.encode_to_vec();
         Ok(SignedTransaction { bytes, id: self.sighash.to_string() })
     }
-}
-
-fn too_long(what: &'static str, len: usize, max: usize) -> DecodeError {
-    DecodeError::TooLong { what: what.into(), unit: "bytes", len, max }
 }
 
 const NAMESPACE: &str = "tron";

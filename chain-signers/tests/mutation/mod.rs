@@ -1,7 +1,8 @@
 //! Small changes of bytes.
 
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 
+/// Positions are of the bytes as they are when it is applied.
 #[derive(Clone, Debug)]
 pub(crate) enum Mutation {
     Flip(prop::sample::Index, u8),
@@ -11,12 +12,6 @@ pub(crate) enum Mutation {
 }
 
 impl Mutation {
-    pub(crate) fn apply_all(mutations: &[Self], bytes: &mut Vec<u8>) {
-        for mutation in mutations {
-            mutation.apply(bytes);
-        }
-    }
-
     fn apply(&self, bytes: &mut Vec<u8>) {
         let len = bytes.len();
         match self {
@@ -29,7 +24,19 @@ impl Mutation {
     }
 }
 
-pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
+/// `good` after one change after another.
+pub(crate) fn mutated(good: &[u8], mutations: &[Mutation]) -> Vec<u8> {
+    let mut bytes = good.to_vec();
+    mutations.iter().for_each(|mutation| mutation.apply(&mut bytes));
+    bytes
+}
+
+/// One to three changes.
+pub(crate) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+    vec(mutation(), 1..4)
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
     let at = any::<prop::sample::Index>;
     prop_oneof![
         (at(), any::<u8>()).prop_map(|(at, bit)| Mutation::Flip(at, bit)),

@@ -4,6 +4,8 @@
 
 mod fees;
 mod lookups;
+#[path = "../mutation/mod.rs"]
+mod mutation;
 mod programs;
 mod wallet_core;
 
@@ -13,6 +15,7 @@ use chain_signers::{
     Action, Amount, Chain, ChainId, ChainSigner, Curve, DecodeError, Encoding, Payload, SignError, Signature,
     SigningKey, SigningPayload, Transaction, VerifyingKey, solana::Solana,
 };
+use mutation::{mutated, mutations};
 use proptest::{collection::vec, prelude::*};
 use solana_hash::Hash;
 use solana_instruction::{AccountMeta, Instruction};
@@ -216,18 +219,10 @@ proptest! {
 
     #[test]
     fn a_mutated_message_is_refused_or_another_one(
-        lamports: u64, v0: bool, edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
+        lamports: u64, v0: bool, mutations in mutations(),
     ) {
         let good = if v0 { lookups::with_one_of_each(lamports) } else { message(&[transfer(lamports)]).serialize() };
-        let mut bytes = good.clone();
-        for (at, byte, kind) in edits {
-            let at = at.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes.insert(at, byte),
-                _ => drop(bytes.remove(at)),
-            }
-        }
+        let bytes = mutated(&good, &mutations);
         let Ok(transaction) = decode(&bytes) else { return Ok(()) };
         prop_assert_eq!(transaction.to_bytes(), &bytes[..], "decoding is exact");
         prop_assert_eq!(transaction.summary() == decode(&good).unwrap().summary(), bytes == good);

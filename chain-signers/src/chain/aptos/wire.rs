@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DecodeError,
+    error::too_long,
     move_types::{Address, Identifier, TypeTag},
 };
 
 /// Decodes a call of an entry function, all of whose names are identifiers.
 pub(super) fn decode(bytes: &[u8]) -> Result<RawTransaction, DecodeError> {
     if bytes.len() > MAX_LEN {
-        let (what, unit) = ("the transaction".into(), "bytes");
-        return Err(DecodeError::TooLong { what, unit, len: bytes.len(), max: MAX_LEN });
+        return Err(too_long("the transaction", "bytes", bytes.len(), MAX_LEN));
     }
     match bytes.get(PAYLOAD_OFFSET).ok_or_else(|| DecodeError::malformed(FORMAT, "it ends early"))? {
         2 => {}

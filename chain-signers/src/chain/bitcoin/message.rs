@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Action, ChainId, DecodeError, SignError, Signature, SignedTransaction, SigningPayload, Summary, VerifyingKey,
-    chain::Transaction, key::taproot::tagged_hash,
+    chain::Transaction, error::too_long, key::taproot::tagged_hash,
 };
 
 #[derive(Debug)]
@@ -99,8 +99,7 @@ impl Transaction for Message {
 
 fn check(bytes: &[u8], address_type: AddressType) -> Result<(), DecodeError> {
     if bytes.len() > MAX_MESSAGE_LEN {
-        let (what, len, max) = ("the message".into(), bytes.len(), MAX_MESSAGE_LEN);
-        return Err(DecodeError::TooLong { what, unit: "bytes", len, max });
+        return Err(too_long("the message", "bytes", bytes.len(), MAX_MESSAGE_LEN));
     }
     if !matches!(address_type, AddressType::P2wpkh | AddressType::P2tr) {
         return Err(DecodeError::UnsupportedType { found: format!("a message signed as {address_type:?}").into() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::DecodeError;
+use crate::{DecodeError, error::too_long};
 
 /// Which fields a PSBT may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
 }
 
 pub(super) fn within(what: &'static str, unit: &'static str, len: usize, max: usize) -> Result<(), DecodeError> {
-    if len <= max { Ok(()) } else { Err(DecodeError::TooLong { what: what.into(), unit, len, max }) }
+    if len <= max { Ok(()) } else { Err(too_long(what, unit, len, max)) }
 }
 
 fn unsupported(what: &str, place: &str, kind: u8) -> DecodeError {

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::NAMESPACE;
+use super::{NAMESPACE, too_long};
 use crate::{ChainId, DecodeError};
 
 /// The CAIP-2 id of the chain that calls itself `chain_id`.
@@ -11,8 +11,7 @@ pub(super) fn from_native(chain_id: &str) -> Result<ChainId, DecodeError> {
         return Err(DecodeError::Missing { field: "chain_id".into() });
     }
     if chain_id.len() > MAX_CHAIN_ID_LEN {
-        let (len, max) = (chain_id.len(), MAX_CHAIN_ID_LEN);
-        return Err(DecodeError::TooLong { what: "chain_id".into(), unit: "bytes", len, max });
+        return Err(too_long("chain_id", "bytes", chain_id.len(), MAX_CHAIN_ID_LEN));
     }
     ChainId::new(NAMESPACE, &reference(chain_id))
         .map_err(|error| DecodeError::invalid("chain_id", error.to_string(), chain_id))

@@ -1,11 +1,11 @@
 //! EIP-191, version 0x45: messages that people read and sign.
 
 use super::{Evm, NAMESPACE, eip191::SignedData, recover_sender, rules::too_long};
-use crate::{Action, Chain, ChainId, DecodeError, Encoding, Payload, error::excerpt};
+use crate::{Action, Chain, ChainId, DecodeError, Encoding, Payload, error::excerpt, require};
 
 pub(super) fn decode(payload: &Payload<'_>) -> Result<SignedData, DecodeError> {
     let message = payload.bytes;
-    let chain_id = chain_id(payload)?;
+    let chain_id = require::chain_id(payload, NAMESPACE)?;
     if message.len() > MAX_LEN {
         return Err(too_long("the message", "bytes", message.len(), MAX_LEN));
     }
@@ -47,14 +47,6 @@ pub(super) fn decode(payload: &Payload<'_>) -> Result<SignedData, DecodeError> {
 /// [`DecodeError::Malformed`] if it is not a signature.
 pub fn recover_message_signer(message: &[u8], signature: &[u8]) -> Result<String, DecodeError> {
     super::eip191::recover_signer(&framed(message), signature)
-}
-
-fn chain_id<'a>(payload: &Payload<'a>) -> Result<&'a ChainId, DecodeError> {
-    match payload.chain_id {
-        Some(chain_id) if chain_id.namespace() == NAMESPACE => Ok(chain_id),
-        Some(other) => Err(DecodeError::invalid("chain_id", "a chain id starting with eip155:", other)),
-        None => Err(DecodeError::ChainIdRequired { namespace: NAMESPACE.into() }),
-    }
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {

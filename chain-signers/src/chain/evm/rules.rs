@@ -5,6 +5,7 @@ use alloy_primitives::{Address, B256, TxKind};
 
 use super::{authority::authorities, unsigned::Unsigned};
 use crate::DecodeError;
+pub(super) use crate::error::too_long;
 
 impl Unsigned {
     /// Checks every rule, and tells whose the authorizations are.
@@ -77,10 +78,6 @@ fn check_blob_hashes(hashes: &[B256]) -> Result<(), DecodeError> {
         )),
         None => Ok(()),
     }
-}
-
-pub(super) fn too_long(what: &'static str, unit: &'static str, len: usize, max: usize) -> DecodeError {
-    DecodeError::TooLong { what: what.into(), unit, len, max }
 }
 
 /// EIP-2294: floor(2^64 / 2) - 37, below which the legacy `v` fits 64 bits.

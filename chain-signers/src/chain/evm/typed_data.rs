@@ -144,7 +144,7 @@ fn list<'a, const MAX: usize>(path: &str, unit: &'static str, raw: &'a str) -> R
     let List { items, len } = serde_json::from_str::<List<&RawValue, MAX>>(raw)
         .map_err(|_| DecodeError::invalid(excerpt(path), "a list", raw))?;
     if len > MAX {
-        return Err(DecodeError::TooLong { what: excerpt(path).into(), unit, len, max: MAX });
+        return Err(too_long(excerpt(path), unit, len, MAX));
     }
     Ok(items)
 }

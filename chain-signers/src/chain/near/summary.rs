@@ -28,11 +28,7 @@ fn describe(action: &NearAction, receiver: &str, actions: &mut Vec<Action>) -> S
         NearAction::Transfer { deposit } => return transfer(*deposit, receiver, actions),
         NearAction::FunctionCall { method_name, args, gas, deposit } => {
             let deposit = (*deposit > 0).then(|| format!("{}, and ", transfer(*deposit, receiver, actions)));
-            let program = format!("{receiver}#{method_name}");
-            let deposit = deposit.unwrap_or_default();
-            let text = format!("{deposit}call {program} with {gas} gas and arguments {}", arguments(args));
-            actions.push(Action::ProgramCall { program, accounts: Vec::new(), data_len: args.len() });
-            return text;
+            return deposit.unwrap_or_default() + &function_call(method_name, args, *gas, receiver, actions);
         }
         NearAction::CreateAccount => ("create_account", format!("create account {receiver}")),
         NearAction::DeployContract { code } => {
@@ -58,6 +54,13 @@ fn describe(action: &NearAction, receiver: &str, actions: &mut Vec<Action>) -> S
 fn transfer(deposit: u128, receiver: &str, actions: &mut Vec<Action>) -> String {
     actions.push(Action::Transfer { to: receiver.to_owned(), amount: Amount::from(deposit) });
     format!("transfer {} to {receiver}", units(deposit))
+}
+
+fn function_call(method_name: &str, args: &[u8], gas: u64, receiver: &str, actions: &mut Vec<Action>) -> String {
+    let program = format!("{receiver}#{method_name}");
+    let text = format!("call {program} with {gas} gas and arguments {}", arguments(args));
+    actions.push(Action::ProgramCall { program, accounts: Vec::new(), data_len: args.len() });
+    text
 }
 
 fn permission(permission: &Permission) -> (&'static str, String) {

@@ -2,12 +2,12 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::DecodeError;
+use crate::{DecodeError, error::too_long};
 
 /// Decodes a transaction and the ed25519 key that is to sign it.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Transaction, [u8; 32]), DecodeError> {
     if bytes.len() > MAX_LEN {
-        return Err(too_long("bytes", bytes.len(), MAX_LEN));
+        return Err(too_long("the transaction", "bytes", bytes.len(), MAX_LEN));
     }
     // Where later versions have their number, version 0 has the length of a name, which is below 256.
     if let [version, second, ..] = bytes
@@ -32,7 +32,7 @@ fn check(transaction: &Transaction) -> Result<(), DecodeError> {
         return Err(DecodeError::Missing { field: "actions".into() });
     }
     if actions.len() > MAX_ACTIONS {
-        return Err(too_long("actions", actions.len(), MAX_ACTIONS));
+        return Err(too_long("the transaction", "actions", actions.len(), MAX_ACTIONS));
     }
     actions.iter().try_for_each(|action| match action {
         Action::FunctionCall { method_name, .. } => check_method(method_name),
@@ -61,10 +61,6 @@ fn check_method(name: &str) -> Result<(), DecodeError> {
     } else {
         Err(DecodeError::invalid("method_name", "1 to 256 printable characters", name))
     }
-}
-
-fn too_long(unit: &'static str, len: usize, max: usize) -> DecodeError {
-    DecodeError::TooLong { what: "the transaction".into(), unit, len, max }
 }
 
 #[derive(Debug, BorshSerialize, BorshDeserialize)]

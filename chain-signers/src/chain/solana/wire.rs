@@ -10,14 +10,13 @@ use solana_message::{
 };
 use solana_pubkey::Pubkey;
 
-use crate::DecodeError;
+use crate::{DecodeError, error::too_long};
 
 /// Decodes a message that may be signed alone. Afterwards every index into its accounts is in range, and programs are
 /// accounts of the message itself.
 pub(super) fn decode(bytes: &[u8]) -> Result<VersionedMessage, DecodeError> {
     if bytes.len() > MAX_MESSAGE_LEN {
-        let (what, unit) = ("the message".into(), "bytes");
-        return Err(DecodeError::TooLong { what, unit, len: bytes.len(), max: MAX_MESSAGE_LEN });
+        return Err(too_long("the message", "bytes", bytes.len(), MAX_MESSAGE_LEN));
     }
     let mut reader = Reader { rest: bytes };
     let message = match bytes.first() {
@@ -53,8 +52,7 @@ fn check(message: &VersionedMessage) -> Result<(), DecodeError> {
     let looked_up = check_lookups(message.address_table_lookups().unwrap_or_default())?;
     let accounts = keys.len() + looked_up;
     if accounts > MAX_ACCOUNTS {
-        let (what, unit) = ("the message".into(), "accounts");
-        return Err(DecodeError::TooLong { what, unit, len: accounts, max: MAX_ACCOUNTS });
+        return Err(too_long("the message", "accounts", accounts, MAX_ACCOUNTS));
     }
     message.instructions().iter().try_for_each(|instruction| check_instruction(instruction, keys.len(), accounts))
 }

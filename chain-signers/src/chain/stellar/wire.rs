@@ -4,13 +4,12 @@ use super::{
     operation::{self, Operation},
     xdr::{FORMAT, Reader, Writer, malformed},
 };
-use crate::DecodeError;
+use crate::{DecodeError, error::too_long};
 
 /// Decodes an unsigned envelope: the transaction, and the part of the bytes that is signed.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Transaction, &[u8]), DecodeError> {
     if bytes.len() > MAX_LEN {
-        let (what, unit) = ("the envelope".into(), "bytes");
-        return Err(DecodeError::TooLong { what, unit, len: bytes.len(), max: MAX_LEN });
+        return Err(too_long("the envelope", "bytes", bytes.len(), MAX_LEN));
     }
     let form = Reader { rest: bytes }.u32()?;
     let start = match form {

@@ -5,26 +5,7 @@ use crate::{
 };
 
 pub(super) fn summarise(transaction: &Transaction, chain_id: &ChainId, digest: &[u8; 32]) -> Summary {
-    let is_plain = transaction.commands.iter().all(|command| is_plain(command, transaction));
-    let mut actions = Vec::with_capacity(transaction.commands.len());
-    let mut words = Vec::with_capacity(transaction.commands.len());
-    for command in &transaction.commands {
-        match command {
-            Command::SplitCoins(..) if is_plain => {}
-            Command::TransferObjects(objects, to) if is_plain => {
-                for object in objects {
-                    let (action, text) = transfer(transaction, *object, *to);
-                    actions.push(action);
-                    words.push(text);
-                }
-            }
-            _ => {
-                let (action, text) = call(transaction, command);
-                actions.push(action);
-                words.push(text);
-            }
-        }
-    }
+    let (actions, words): (Vec<_>, Vec<_>) = describe(transaction).into_iter().unzip();
     let fee_ceiling = Amount::from(transaction.gas_budget);
     let expiration = match transaction.expiration {
         Expiration::None => "never expires".to_owned(),
@@ -40,6 +21,21 @@ pub(super) fn summarise(transaction: &Transaction, chain_id: &ChainId, digest: &
         hex::encode(digest),
     );
     Summary { chain_id: chain_id.clone(), actions, fee_ceiling: Some(fee_ceiling), text }
+}
+
+fn describe(transaction: &Transaction) -> Vec<(Action, String)> {
+    let is_plain = transaction.commands.iter().all(|command| is_plain(command, transaction));
+    let mut described = Vec::with_capacity(transaction.commands.len());
+    for command in &transaction.commands {
+        match command {
+            Command::SplitCoins(..) if is_plain => {}
+            Command::TransferObjects(objects, to) if is_plain => {
+                described.extend(objects.iter().map(|object| transfer(transaction, *object, *to)));
+            }
+            _ => described.push(call(transaction, command)),
+        }
+    }
+    described
 }
 
 /// Whether the command leaves inputs and coins as they are, apart from splitting known amounts off the gas coin.

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DecodeError,
+    error::too_long,
     move_types::{Address, Identifier, TypeTag},
 };
 
 /// Decodes a transaction all of whose indices are in range and whose names are identifiers.
 pub(super) fn decode(bytes: &[u8]) -> Result<Transaction, DecodeError> {
     if bytes.len() > MAX_LEN {
-        return Err(too_long("bytes", bytes.len(), MAX_LEN));
+        return Err(too_long("the transaction", "bytes", bytes.len(), MAX_LEN));
     }
     match bytes {
         [0, 0, ..] => {}
@@ -28,10 +29,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Transaction, DecodeError> {
     transaction.check()?;
     let again = bcs::to_bytes(&transaction).map_err(|error| DecodeError::malformed(FORMAT, error))?;
     if again == bytes { Ok(transaction) } else { Err(DecodeError::NotCanonical { format: FORMAT.into() }) }
-}
-
-fn too_long(unit: &'static str, len: usize, max: usize) -> DecodeError {
-    DecodeError::TooLong { what: "the transaction".into(), unit, len, max }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,7 +56,7 @@ impl Transaction {
             return Err(DecodeError::Missing { field: "commands".into() });
         }
         if self.commands.len() > MAX_COMMANDS {
-            return Err(too_long("commands", self.commands.len(), MAX_COMMANDS));
+            return Err(too_long("the transaction", "commands", self.commands.len(), MAX_COMMANDS));
         }
         self.gas_coins.iter().try_for_each(ObjectRef::check)?;
         self.inputs.iter().try_for_each(Input::check)?;

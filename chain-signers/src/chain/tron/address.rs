@@ -10,13 +10,8 @@ use crate::{DecodeError, KeyError, VerifyingKey, keccak};
 pub(super) struct Address([u8; 20]);
 
 impl Address {
-    /// The last 20 bytes of the Keccak-256 hash of x‖y, as on Ethereum.
     pub(super) fn of(key: &VerifyingKey) -> Result<Self, KeyError> {
-        let point = key.to_uncompressed_bytes()?;
-        let hash = keccak::keccak256(&point[1..]); // without the tag
-        let mut address = [0; 20];
-        address.copy_from_slice(&hash[12..]);
-        Ok(Self(address))
+        keccak::address_of(key).map(Self)
     }
 
     pub(super) fn from_bytes(field: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {

@@ -5,7 +5,7 @@ use super::{
     integer::Integer,
     join,
     kind::{Kind, MAX_LIST_LEN},
-    list, object, required, string,
+    list, object, required, string, too_long,
     types::Types,
 };
 use crate::keccak::{keccak256, parse_address, to_checksum};
@@ -90,12 +90,7 @@ impl<'a> Reader<'a> {
 
     fn leaf(&mut self, path: &str, kind: &Kind, raw: &str) -> Result<[u8; 32], DecodeError> {
         if self.fields.len() == MAX_VALUES {
-            return Err(DecodeError::TooLong {
-                what: "typed data".into(),
-                unit: "values",
-                len: MAX_VALUES + 1,
-                max: MAX_VALUES,
-            });
+            return Err(too_long("typed data", "values", MAX_VALUES + 1, MAX_VALUES));
         }
         let Leaf { word, text } = Leaf::read(path, kind, raw)?;
         match kind {
@@ -178,16 +173,7 @@ fn bytes(path: &str, raw: &str) -> Result<(Vec<u8>, String), DecodeError> {
 }
 
 fn check_depth(path: &str, depth: usize) -> Result<(), DecodeError> {
-    if depth < MAX_DEPTH {
-        Ok(())
-    } else {
-        Err(DecodeError::TooLong {
-            what: excerpt(path).into(),
-            unit: "levels of nesting",
-            len: depth + 1,
-            max: MAX_DEPTH,
-        })
-    }
+    if depth < MAX_DEPTH { Ok(()) } else { Err(too_long(excerpt(path), "levels of nesting", depth + 1, MAX_DEPTH)) }
 }
 
 /// Of structures and lists.
