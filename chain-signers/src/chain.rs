@@ -83,7 +83,7 @@ pub trait Transaction: fmt::Debug + Send + Sync {
     fn assemble(&self, signer: &VerifyingKey, signatures: &[Signature]) -> Result<SignedTransaction, SignError>;
 }
 
-const _: Option<(&dyn Chain, &dyn Transaction)> = None; // stops compiling if object safety is lost
+const _: Option<(&dyn Chain, &dyn ChangeKeys, &dyn Transaction)> = None; // stops compiling if object safety is lost
 
 /// A transaction as it came in.
 #[derive(Clone, Copy, Debug)]
@@ -99,12 +99,15 @@ pub struct Payload<'a> {
     /// change is told from payments; Ethereum's tell by it whose tokens are moved and whose account is delegated; others do
     /// not look at it.
     pub signer: Option<&'a VerifyingKey>,
+    /// The signer's other keys that change may be paid to. Only Bitcoin looks at them; without them, change is what
+    /// returns to the key that signs.
+    pub change_keys: Option<&'a dyn ChangeKeys>,
 }
 
 impl<'a> Payload<'a> {
     /// A payload that names its own chain.
     pub fn new(encoding: Encoding, bytes: &'a [u8]) -> Self {
-        Self { encoding, bytes, chain_id: None, signer: None }
+        Self { encoding, bytes, chain_id: None, signer: None, change_keys: None }
     }
 
     /// The same payload, said to be for `chain_id`.
@@ -118,6 +121,21 @@ impl<'a> Payload<'a> {
     pub fn for_signer(self, signer: &'a VerifyingKey) -> Self {
         Self { signer: Some(signer), ..self }
     }
+
+    /// The same payload, whose change may also be paid to `change_keys`.
+    #[must_use]
+    pub fn with_change_keys(self, change_keys: &'a dyn ChangeKeys) -> Self {
+        Self { change_keys: Some(change_keys), ..self }
+    }
+}
+
+/// Keys of the signer that change may be paid to, by their path from the master key (BIP-32).
+///
+/// With the feature `hd`, `hd::ChangePaths` is one.
+pub trait ChangeKeys: fmt::Debug + Send + Sync {
+    /// The key at a path, given as child numbers with the top bit set for hardened ones; `None` if no change may go there.
+    /// The path is what the payload says, and nothing else is believed of it: the output must pay to the key given here.
+    fn key_at(&self, path: &[u32]) -> Option<VerifyingKey>;
 }
 
 /// How a transaction is written.

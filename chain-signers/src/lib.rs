@@ -42,7 +42,7 @@ pub use chain::stellar;
 pub use chain::sui;
 #[cfg(feature = "tron")]
 pub use chain::tron;
-pub use chain::{Action, Chain, Encoding, Payload, SignedTransaction, Summary, Transaction};
+pub use chain::{Action, Chain, ChangeKeys, Encoding, Payload, SignedTransaction, Summary, Transaction};
 pub use chain_id::{ChainId, ChainIdError};
 pub use error::{DecodeError, SignError};
 #[cfg(feature = "hd")]

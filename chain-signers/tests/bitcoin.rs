@@ -15,17 +15,18 @@ use bitcoin::{
     transaction::Version,
 };
 use chain_signers::{
-    Action, Chain, ChainId, Curve, DecodeError, Encoding, KeyError, Payload, SignError, Signature, SigningKey,
-    VerifyingKey,
+    Action, Chain, ChainId, ChangeKeys, Curve, DecodeError, Encoding, KeyError, Payload, SignError, Signature,
+    SigningKey, VerifyingKey,
     bitcoin::{self as chain, AddressType, Bitcoin},
+    hd::{ChangePaths, Mnemonic},
 };
 use support::*;
 
+const ABOUT: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+
 #[test]
 fn addresses_are_those_of_the_bips() {
-    use chain_signers::hd::Mnemonic;
-    let about = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
-    let seed = Mnemonic::from_phrase(about).unwrap().to_seed("");
+    let seed = Mnemonic::from_phrase(ABOUT).unwrap().to_seed("");
     // BIP-84, BIP-86 and BIP-49 (test network); the first is what every wallet shows for BIP-44.
     for (path, network, address_type, expected) in [
         ("m/44'/0'/0'/0/0", MAIN, AddressType::P2pkh, "1LqBGSKuX5yYUonjxT5qGfpUsXKYYWeabA"),
@@ -128,6 +129,65 @@ fn what_only_returns_to_the_signer_is_a_transfer_to_the_signer() {
     let actions = actions(&psbt(&[(AddressType::P2wpkh, 100_000)], vec![own]));
     let to = chain::address(&signer().verifying_key(), &MAIN.parse().unwrap(), AddressType::P2wpkh).unwrap();
     assert_eq!(actions, [Action::Transfer { to, amount: 90_000_u64.into() }]);
+}
+
+/// BIP-84's and BIP-86's first change addresses.
+#[test]
+fn change_is_recognised_by_permitted_paths_and_nothing_else() {
+    let seed = Mnemonic::from_phrase(ABOUT).unwrap().to_seed("");
+    let parents = ["m/84'/0'/0'/1", "m/86'/0'/0'/1"].map(|path| path.parse().unwrap());
+    let change_keys = ChangePaths::new(&seed, parents, 5).unwrap();
+    let judge = |psbt: &Psbt, change_keys: Option<&dyn ChangeKeys>| {
+        let (key, main, bytes) = (signer().verifying_key(), MAIN.parse().unwrap(), psbt.serialize());
+        let payload =
+            Payload { change_keys, ..Payload::new(Encoding::Binary, &bytes).on_chain(&main).for_signer(&key) };
+        Bitcoin::default().decode(&payload).unwrap().summary().clone()
+    };
+    for (address, path, is_change) in [
+        ("bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el", "m/84'/0'/0'/1/0", true),
+        ("bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7", "m/86'/0'/0'/1/0", true),
+        ("bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g", "m/84'/0'/0'/0/1", false), // where payments are received
+        ("bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el", "m/84'/0'/0'/1/1", false), // another path than the script's
+        ("bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el", "m/84'/0'/0'/1/0'", false),
+        ("bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el", "m/84'/0'/0'/1", false),
+        (RECEIVER, "m/84'/0'/0'/1/0", false), // what an output says of itself is not believed
+    ] {
+        let psbt = change_psbt(address, &[path]);
+        let summary = judge(&psbt, Some(&change_keys));
+        let to_others = [Action::Transfer { to: RECEIVER.to_owned(), amount: 10_000_u64.into() }];
+        let everything = [&to_others[..], &[Action::Transfer { to: address.to_owned(), amount: 80_000_u64.into() }]];
+        let expected = if is_change { to_others.to_vec() } else { everything.concat() };
+        assert_eq!(summary.actions, expected, "{address} {path}");
+        assert_eq!(summary.text.contains(&format!("change 0.0008 to {address}")), is_change, "{}", summary.text);
+        assert_eq!(judge(&psbt, None).actions, everything.concat(), "without change keys");
+    }
+    let far = ChangePaths::new(&seed, ["m/84'/0'/0'/1".parse().unwrap()], 0).unwrap();
+    let second = SigningKey::derive(Curve::Secp256k1, &seed, &"m/84'/0'/0'/1/1".parse().unwrap()).unwrap();
+    let second = chain::address(&second.verifying_key(), &MAIN.parse().unwrap(), AddressType::P2wpkh).unwrap();
+    let psbt = change_psbt(&second, &["m/84'/0'/0'/1/1"]);
+    assert_eq!(judge(&psbt, Some(&change_keys)).actions.len(), 1);
+    assert_eq!(judge(&psbt, Some(&far)).actions.len(), 2, "beyond the highest index");
+    let shared = change_psbt("bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el", &["m/84'/0'/0'/1/0", "m/84'/0'/0'/1/1"]);
+    assert_eq!(judge(&shared, Some(&change_keys)).actions.len(), 2, "an output of several keys");
+    assert_eq!(format!("{change_keys:?}"), "ChangePaths { max_index: 5, .. }");
+}
+
+/// Pays 10,000 satoshi to somebody and 80,000 to `address`, which is said to belong to the keys at `paths`.
+fn change_psbt(address: &str, paths: &[&str]) -> Psbt {
+    let script = address.parse::<bitcoin::Address<_>>().unwrap().assume_checked().script_pubkey();
+    let is_taproot = script.is_p2tr();
+    let change = TxOut { value: Amount::from_sat(80_000), script_pubkey: script };
+    let mut psbt = psbt(&[(AddressType::P2wpkh, 100_000)], vec![pay(10_000), change]);
+    for (salt, path) in (1_u8..).zip(paths) {
+        let source = (bitcoin::bip32::Fingerprint::default(), path.parse().unwrap());
+        let key = SecretKey::from_slice(&[salt; 32]).unwrap().public_key(&Secp256k1::new()); // not believed either
+        if is_taproot {
+            psbt.outputs[1].tap_key_origins.insert(key.x_only_public_key().0, (Vec::new(), source));
+        } else {
+            psbt.outputs[1].bip32_derivation.insert(key, source);
+        }
+    }
+    psbt
 }
 
 #[test]

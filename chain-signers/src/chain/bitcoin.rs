@@ -28,8 +28,11 @@
 //! Inputs that spend P2PKH, P2SH-P2WPKH, P2WPKH, or P2TR by key (BIP-86: no script tree), mixed as one likes, of the
 //! signer's key. An output to another address is [`Action::Transfer`](crate::Action::Transfer). An output to one of the
 //! signer's own four scripts is change, no action, but said in the text; if nothing is paid to anyone else, it is a
-//! transfer, so that a rule must permit it. **Change to another key is a payment, even to one derived from the same
-//! seed**: derivation fields are not looked at, so pay change back to the key that signs, or permit where it goes.
+//! transfer, so that a rule must permit it.
+//!
+//! Change to another key is a payment, even to one derived from the same seed, unless [`Payload::change_keys`] has that
+//! key: an output with exactly one derivation field (BIP-174's or BIP-371's) is change if the key *they* have at the
+//! field's path, and not what the field says, is one that the output's script pays to.
 //!
 //! Data outputs are the exception `op_return`. A signature that does not cover all inputs and outputs is an exception as
 //! well, by the name of what it is: `sighash_none`, `sighash_single`, `sighash_anyonecanpay`, `sighash_none_anyonecanpay`,
@@ -56,6 +59,7 @@
 //! the inputs, amounts beyond 21 million bitcoin, and fees beyond 25 000 satoshi a virtual byte.
 
 mod address;
+mod change;
 mod input;
 mod message;
 mod network;
@@ -124,9 +128,7 @@ impl Chain for Bitcoin {
         })?;
         let signer = payload.signer.ok_or(DecodeError::Missing { field: "signer".into() })?;
         match payload.encoding {
-            Encoding::Binary => {
-                PsbtTransaction::new(payload.bytes, chain_id, network, signer).map(|it| Box::new(it) as _)
-            }
+            Encoding::Binary => PsbtTransaction::new(payload, chain_id, network, signer).map(|it| Box::new(it) as _),
             Encoding::Message => {
                 Message::new(payload.bytes, chain_id, network, signer, self.address_type).map(|it| Box::new(it) as _)
             }

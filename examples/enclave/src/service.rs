@@ -135,7 +135,7 @@ impl Service {
         let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
         let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
         let chain_id = chain_id.as_ref();
-        self.sign_with(&key, &Payload { encoding: request.encoding, bytes: &request.payload, chain_id, signer: None })
+        self.sign_with(&key, &Payload { chain_id, ..Payload::new(request.encoding, &request.payload) })
     }
 
     /// Signs what the policy allows, and nothing else.

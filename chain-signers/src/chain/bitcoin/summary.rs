@@ -5,24 +5,21 @@ use bitcoin::{
     transaction::{InputWeightPrediction, predict_weight},
 };
 
-use super::{
-    address::{AddressType, OwnScripts},
-    input::Spent,
-};
+use super::{address::AddressType, input::Spent};
 use crate::{Action, Amount, ChainId, DecodeError, Summary, error::excerpt};
 
 pub(super) fn summarise(
     transaction: &Transaction,
     spent: &[Spent],
-    own: &OwnScripts,
+    owned: &[Option<String>],
     chain_id: &ChainId,
     network: Network,
     bytes: &[u8],
 ) -> Result<Summary, DecodeError> {
     let amounts = Amounts::of(transaction, spent)?;
     let mut described = Vec::with_capacity(transaction.output.len());
-    for output in &transaction.output {
-        described.push(describe(output, own, network)?);
+    for (output, own) in transaction.output.iter().zip(owned) {
+        described.push(describe(output, own.as_deref(), network));
     }
     let actions = actions(spent, &described);
     let outputs: Vec<_> = described.into_iter().map(|output| output.text).collect();
@@ -117,14 +114,13 @@ struct Described {
     text: String,
 }
 
-fn describe(output: &TxOut, own: &OwnScripts, network: Network) -> Result<Described, DecodeError> {
+/// `own` is the output's address if it is the signer's.
+fn describe(output: &TxOut, own: Option<&str>, network: Network) -> Described {
     let (script, satoshi) = (&output.script_pubkey, output.value.to_sat());
     let (amount, coins) = (Amount::from(satoshi), units(satoshi));
-    if let Some(address_type) = own.type_of(script) {
-        let address = own.address(address_type, network);
-        let to = address.map_err(|error| DecodeError::invalid("signer", "a key with addresses", error))?;
+    if let Some(to) = own {
         let text = format!("change {coins} to {to}");
-        return Ok(Described { is_own: true, action: Action::Transfer { to, amount }, text });
+        return Described { is_own: true, action: Action::Transfer { to: to.to_owned(), amount }, text };
     }
     let (action, text) = match Address::from_script(script, network) {
         Ok(address) => {
@@ -141,7 +137,7 @@ fn describe(output: &TxOut, own: &OwnScripts, network: Network) -> Result<Descri
             (Action::Unknown { description }, format!("pay {coins} to script {script}, which has no address"))
         }
     };
-    Ok(Described { is_own: false, action, text })
+    Described { is_own: false, action, text }
 }
 
 /// One for each kind of signature that does not cover everything.

@@ -10,13 +10,14 @@ use bitcoin::{
 
 use super::{
     address::{AddressType, OwnScripts},
+    change,
     input::{self, Spent},
     sighash, summary,
     wire::{FORMAT, Stage, malformed, scan_psbt},
 };
 use crate::{
     ChainId, DecodeError, SignError, Signature, SignedTransaction, SigningPayload, Summary, VerifyingKey,
-    chain::Transaction,
+    chain::{Payload, Transaction},
 };
 
 /// The network's own encoding of the transaction in a PSBT that was made final by
@@ -58,11 +59,12 @@ pub(super) struct PsbtTransaction {
 
 impl PsbtTransaction {
     pub(super) fn new(
-        bytes: &[u8],
+        payload: &Payload<'_>,
         chain_id: &ChainId,
         network: Network,
         signer: &VerifyingKey,
     ) -> Result<Self, DecodeError> {
+        let bytes = payload.bytes;
         let psbt = read(bytes, Stage::Unsigned)?;
         let version = psbt.unsigned_tx.version;
         if version != Version::ONE && version != Version::TWO {
@@ -70,7 +72,8 @@ impl PsbtTransaction {
         }
         let own = OwnScripts::new(signer).map_err(|error| DecodeError::invalid("signer", "a Bitcoin key", error))?;
         let spent = input::spent(&psbt, &own)?;
-        let summary = summary::summarise(&psbt.unsigned_tx, &spent, &own, chain_id, network, bytes)?;
+        let owned = change::own_outputs(&psbt, &own, payload.change_keys, network)?;
+        let summary = summary::summarise(&psbt.unsigned_tx, &spent, &owned, chain_id, network, bytes)?;
         let payloads = sighash::payloads(&psbt.unsigned_tx, &spent, &own)?;
         Ok(Self { bytes: bytes.to_vec(), psbt, network, signer: *signer, own, spent, payloads, summary })
     }

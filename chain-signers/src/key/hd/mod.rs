@@ -38,6 +38,7 @@
 //! module. Derive the public keys that are wanted here, and hand out those. `xprv` strings are a way to export a secret
 //! and are not read or written either.
 
+mod change;
 mod english;
 mod error;
 mod extended;
@@ -47,6 +48,7 @@ mod path;
 mod seed;
 pub mod standard;
 
+pub use change::ChangePaths;
 pub use error::{DerivationPathError, DeriveError, MnemonicError};
 pub use extended::ExtendedSigningKey;
 pub use mnemonic::{Mnemonic, WordCount};

@@ -79,7 +79,7 @@ impl PayloadFile {
         chain: &NamedChain,
         signer: Option<&VerifyingKey>,
     ) -> Result<Box<dyn Transaction>, Failure> {
-        let payload = Payload { encoding: self.encoding, bytes: &self.bytes, chain_id: chain.id.as_ref(), signer };
+        let payload = Payload { chain_id: chain.id.as_ref(), signer, ..Payload::new(self.encoding, &self.bytes) };
         let decoded = match self.encoding {
             Encoding::Prehash => hazmat::decode_prehash(chain.chain.as_ref(), &payload),
             _ => chain.chain.decode(&payload),
