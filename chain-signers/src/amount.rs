@@ -64,6 +64,12 @@ impl Amount {
         }
     }
 
+    fn to_u128(self) -> Option<u128> {
+        let mut low = [0; 16];
+        low.copy_from_slice(&self.0[16..]);
+        (self.0[..16] == [0; 16]).then(|| u128::from_be_bytes(low))
+    }
+
     fn times_plus(self, factor: u64, term: u64) -> Option<Self> {
         let mut product = [0; 32];
         let mut carry = u128::from(term);
@@ -94,6 +100,10 @@ impl From<u128> for Amount {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Almost every amount is below 2^128, where the standard library is quicker than long division.
+        if let Some(low) = self.to_u128() {
+            return fmt::Display::fmt(&low, f);
+        }
         let mut rest = self.0;
         let mut digits = Vec::with_capacity(MAX_DIGITS);
         while rest != [0; 32] {

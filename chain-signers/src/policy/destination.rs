@@ -105,10 +105,20 @@ impl Destination {
     /// Whether it is the address that a chain wrote as `text`.
     pub(super) fn is(&self, text: &str) -> bool {
         match self {
-            Self::Evm(address) => keccak::address_bytes(text).is_some_and(|other| other == *address),
+            Self::Evm(address) => spells(address, text),
             Self::Text(own) => own == text,
         }
     }
+}
+
+/// Whether `text` is `0x` and the address in hex, in whatever case. It stops at the first digit that differs, which is soon
+/// with another address.
+fn spells(address: &[u8; 20], text: &str) -> bool {
+    let Some(digits) = text.strip_prefix("0x").filter(|digits| digits.len() == 40) else { return false };
+    let digit = |nibble: u8| HEX_DIGITS[usize::from(nibble)];
+    digits.as_bytes().chunks_exact(2).zip(address).all(|(pair, byte)| {
+        pair[0].to_ascii_lowercase() == digit(byte >> 4) && pair[1].to_ascii_lowercase() == digit(byte & 0xf)
+    })
 }
 
 #[cfg(test)]
@@ -166,3 +176,4 @@ fn is_plain(text: &str) -> bool {
 /// Shorter ones are more likely a slip than an address, though some chains have short account names.
 const MIN_TEXT: usize = 4;
 const MAX_TEXT: usize = 128;
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
