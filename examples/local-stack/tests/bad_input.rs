@@ -29,7 +29,7 @@ async fn every_kind_of_bad_input_has_its_status_and_the_next_request_works() {
             "unknown family",
             Method::POST,
             "/v1/keys",
-            r#"{"family":"bip122","policy":{"version":1,"rules":[]}}"#.into(),
+            r#"{"family":"unheard","policy":{"version":1,"rules":[]}}"#.into(),
             422,
         ),
         ("bad hex", Method::POST, &sign, r#"{"encoding":"binary","transaction":"0xzz"}"#.into(), 422),
