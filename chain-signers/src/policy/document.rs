@@ -46,7 +46,7 @@ pub(super) fn read(json: &[u8]) -> Result<Box<[Rule]>, PolicyError> {
 
 fn read_rule(index: usize, raw: &str, room: &mut usize) -> Result<Rule, PolicyError> {
     let place = Place(format!("rule {}", index + 1));
-    let object = place.object(raw, &KEYS)?;
+    let object = place.object(raw, &[&RULE_KEYS[..], &PERMISSION_KEYS].concat())?;
     let name: String = place.required(&object, "name", "a text")?;
     if !is_name(&name) {
         return Err(place.invalid("name", "1 to 64 letters, digits, spaces or any of _ . -", &name));
@@ -173,25 +173,8 @@ const PERMISSION_KEYS: [&str; 13] = [
     "tokens",
     "typed_data",
 ];
-const KEYS: [&str; 17] = [
-    "name",
-    "effect",
-    "chains",
-    "destinations",
-    "blind_signing",
-    "calls",
-    "contract_creation",
-    "delegates",
-    "exceptions",
-    "limits",
-    "max_amount",
-    "max_fee",
-    "messages",
-    "selectors",
-    "staking",
-    "tokens",
-    "typed_data",
-];
+/// What every rule says.
+const RULE_KEYS: [&str; 4] = ["name", "effect", "chains", "destinations"];
 /// Half of what a sealed record may hold.
 const MAX_POLICY_LEN: usize = 32 * 1024;
 const MAX_RULES: usize = 128;

@@ -175,7 +175,7 @@ struct Window {
 
 impl Window {
     fn new(seconds: u32) -> Self {
-        Self { part_len: (u64::from(seconds) * 1000).div_ceil(PARTS), parts: VecDeque::new() }
+        Self { part_len: (u64::from(seconds) * 1000).div_ceil(PARTS), parts: VecDeque::with_capacity(MAX_COUNTED) }
     }
 
     /// The part of time that `now` is in, or the latest that was seen.
@@ -210,3 +210,5 @@ impl Window {
 
 /// Into how many parts a time is cut. What was done counts in its own part and in as many after it.
 const PARTS: u64 = 16;
+/// Parts that count at a time. Room for them is reserved at once: growing would take twice as much.
+const MAX_COUNTED: usize = 17;
