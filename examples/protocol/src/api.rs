@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use self::text::{base64_text, hex_text, prefixed_hex_text};
 use crate::method::{KeyDescription, SignResponse};
-use crate::record::{KeyId, RecordDigest};
+use crate::record::{KeyId, RecordDigest, SpkiDigest, callers};
 
 /// What creates a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +24,10 @@ pub struct CreateKeyBody<'a> {
     /// The key's policy: an object, passed on as it is written.
     #[serde(borrow)]
     pub policy: &'a RawValue,
+    /// Session callers that alone may sign with the key: SHA-256 of their SPKI, at most 64, each once; hex in JSON. May be
+    /// left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "callers::deserialize")]
+    pub callers: Vec<SpkiDigest>,
 }
 
 /// What asks for a signature.
@@ -40,7 +44,7 @@ pub struct SignBody<'a> {
     pub chain_id: Option<String>,
 }
 
-/// One key. A list leaves out the two long fields.
+/// One key. A list leaves out the three long fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyAnswer {
@@ -59,6 +63,9 @@ pub struct KeyAnswer {
     pub record_digest: RecordDigest,
     /// Revision of the record.
     pub revision: u32,
+    /// Session callers that alone may sign with the key, in the record's order; hex in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callers: Option<Vec<SpkiDigest>>,
     /// Signed attestation document with purpose `birth` over the record's digest; base64 in JSON.
     #[serde(default, with = "base64_text", skip_serializing_if = "Option::is_none")]
     pub birth_document: Option<Vec<u8>>,
@@ -68,19 +75,21 @@ pub struct KeyAnswer {
 }
 
 impl KeyAnswer {
-    /// Adds the two long fields.
+    /// Everything that is known of a key.
     #[must_use]
-    pub fn with_documents(self, birth_document: Vec<u8>, record: Vec<u8>) -> Self {
-        Self { birth_document: Some(birth_document), record: Some(record), ..self }
+    pub fn whole(description: KeyDescription, birth_document: Vec<u8>, record: Vec<u8>) -> Self {
+        let callers = Some(description.callers.clone());
+        Self { callers, birth_document: Some(birth_document), record: Some(record), ..description.into() }
     }
 }
 
-/// Without the two long fields.
+/// Without the three long fields.
 impl From<KeyDescription> for KeyAnswer {
     fn from(description: KeyDescription) -> Self {
-        let KeyDescription { key_id: id, family, curve, public_key, address, revision, record_digest } = description;
-        let (birth_document, record) = (None, None);
-        Self { id, family, curve, public_key, address, record_digest, revision, birth_document, record }
+        let KeyDescription { key_id: id, family, curve, public_key, address, revision, record_digest, .. } =
+            description;
+        let (callers, birth_document, record) = (None, None, None);
+        Self { id, family, curve, public_key, address, record_digest, revision, callers, birth_document, record }
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a client checks of a new key when it does not trust the parent that carried the answer.
 //!
 //! The parent sees the request, so it can ask the enclave for something else: a key under a policy that pays the
-//! parent. The enclave's answer is then genuine, only not to the question that was asked. So a client compares the
+//! parent, or one for which the parent itself is a caller. The enclave's answer is then genuine, only not to the question that was asked. So a client compares the
 //! record with what it asked for, and takes key and address from the record, never from the text beside it.
 
 use nsm_attest::{PolicyBuilder, Purpose, TrustAnchor, UnixTime, UnverifiedDocument, UserData};
 use thiserror::Error;
 
-use crate::record::{MalformedRecord, Record, RecordDigest, RecordHeader};
+use crate::record::{MalformedRecord, Record, RecordDigest, RecordHeader, SpkiDigest};
 
 /// What a client asked for.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ pub struct Asked<'a> {
     pub family: &'a str,
     /// The policy as it was sent. White space around it does not count.
     pub policy: &'a [u8],
+    /// The session callers that alone may sign, in the order in which they were sent.
+    pub callers: &'a [SpkiDigest],
 }
 
 /// A key that an attested enclave made as it was asked to.
@@ -44,24 +46,46 @@ pub fn verify_birth(
     now: UnixTime,
 ) -> Result<BornKey, BirthError> {
     let record = Record::from_bytes(record)?;
-    let record_digest = record.digest();
-    let born = UserData { purpose: Purpose::Birth, digest: *record_digest.as_bytes() };
+    let user_data = UserData { purpose: Purpose::Birth, digest: *record.digest().as_bytes() };
     let document = UnverifiedDocument::from_bytes(birth_document).map_err(nsm_attest::Error::from)?;
-    document.verify(anchor, &pcrs.user_data(born).build(), now)?;
+    document.verify(anchor, &pcrs.user_data(user_data).build(), now)?;
+    compare(&record, asked)
+}
+
+/// Compares `record` with what was asked for.
+///
+/// # Security
+/// This says nothing of who made the record: [`verify_birth`] does. It stands alone for those who have other evidence of
+/// the enclave, as a simulation has.
+///
+/// # Errors
+/// [`BirthError::Callers`], [`BirthError::Family`] or [`BirthError::Policy`].
+pub fn compare(record: &Record, asked: &Asked<'_>) -> Result<BornKey, BirthError> {
     let header = record.header();
+    if header.callers != asked.callers {
+        return Err(BirthError::Callers { expected: asked.callers.to_vec(), actual: header.callers.clone() });
+    }
     if header.family != asked.family {
         return Err(BirthError::Family { expected: asked.family.to_owned(), actual: header.family.clone() });
     }
     if header.policy.trim_ascii() != asked.policy.trim_ascii() {
         return Err(BirthError::Policy);
     }
-    Ok(BornKey { header: header.clone(), record_digest })
+    Ok(BornKey { header: header.clone(), record_digest: record.digest() })
 }
 
 /// Why a new key is not to be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BirthError {
+    /// The key is for other callers than was asked for.
+    #[error("the key is for other callers than was asked for: {} where {} were named", .actual.len(), .expected.len())]
+    Callers {
+        /// What was asked for.
+        expected: Vec<SpkiDigest>,
+        /// What was made.
+        actual: Vec<SpkiDigest>,
+    },
     /// The document does not verify, is of another image, or is about another record.
     #[error("birth document: {0}")]
     Document(#[from] nsm_attest::Error),

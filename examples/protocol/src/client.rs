@@ -25,7 +25,7 @@ use self::connection::Connector;
 pub use self::error::ClientError;
 use crate::api::{CreateKeyBody, SignBody};
 pub use crate::api::{HealthAnswer, KeyAnswer, KeyPage, Problem, ReferenceAnswer, SignAnswer, UnreadableKey};
-use crate::record::KeyId;
+use crate::record::{KeyId, SpkiDigest};
 
 /// Longest answer that is read, in bytes: 1 MiB.
 pub const MAX_ANSWER_LEN: usize = 1024 * 1024;
@@ -48,12 +48,27 @@ impl ParentClient {
         }
     }
 
-    /// Creates a key of the chain family `family` under `policy`, a JSON document.
+    /// Creates a key of the chain family `family` under `policy`, a JSON document, whose caller is the parent.
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::MalformedInput`] if `policy` is not JSON.
     pub async fn create_key(&self, family: &str, policy: &[u8]) -> Result<KeyAnswer, ClientError> {
-        let body = encode(&CreateKeyBody { family: family.to_owned(), policy: raw_json("the policy", policy)? })?;
+        self.create_key_for(family, policy, &[]).await
+    }
+
+    /// Creates a key of the chain family `family` under `policy`, a JSON document, with which `callers` alone may sign, and
+    /// only over sessions of their own.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::MalformedInput`] if `policy` is not JSON.
+    pub async fn create_key_for(
+        &self,
+        family: &str,
+        policy: &[u8],
+        callers: &[SpkiDigest],
+    ) -> Result<KeyAnswer, ClientError> {
+        let (family, policy) = (family.to_owned(), raw_json("the policy", policy)?);
+        let body = encode(&CreateKeyBody { family, policy, callers: callers.to_vec() })?;
         self.exchange(Method::POST, "/v1/keys", Some(body), StatusCode::CREATED).await
     }
 

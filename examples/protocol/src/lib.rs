@@ -1,7 +1,7 @@
 //! What enclave, parent and clients say to each other, and the record that holds a key.
 //!
 //! - [`record`]: record v1, the sealed unit a key is stored as, its header and its digest.
-//! - [`method`]: the typed requests of the enclave's parent port, with their limits.
+//! - [`method`]: the typed requests of the enclave's ports, with their limits.
 //! - [`code`]: the error codes those requests are answered with.
 //! - [`birth`] (feature `birth`): what a client checks of a new key when it does not trust the parent.
 //! - [`api`] (feature `api`): the bodies of the parent's HTTPS API.

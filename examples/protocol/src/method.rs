@@ -1,7 +1,9 @@
-//! The methods of the enclave's parent port.
+//! The methods of the enclave's ports.
 //!
 //! The parent is not trusted: it may refuse service, so nothing here lets it widen a policy or learn a key. Whether
 //! the parent itself may create keys and ask for signatures is a choice of the enclave's measured configuration.
+//!
+//! A session ends in the enclave, whoever carries it. Its port routes [`DescribeKey`] and [`Sign`] alone.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use vsock_rpc::Method;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::record::{KeyId, RecordDigest};
+use crate::record::{KeyId, MAX_RECORD_LEN, RecordDigest, SpkiDigest, callers};
 
 /// Is the enclave able to sign?
 #[derive(Debug)]
@@ -116,6 +118,10 @@ pub struct GenerateKeyRequest {
     /// The key's policy: JSON, at most [`MAX_POLICY_LEN`](crate::record::MAX_POLICY_LEN) bytes. Sealed with the key.
     #[serde(with = "serde_bytes")]
     pub policy: Vec<u8>,
+    /// Session callers that alone may sign with the key: at most [`MAX_CALLERS`](crate::record::MAX_CALLERS), each once.
+    /// Sealed with the key. Absent while empty: the parent is then the caller, if the configuration lets it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "callers::deserialize")]
+    pub callers: Vec<SpkiDigest>,
 }
 
 /// Answer of [`GenerateKey`].
@@ -161,6 +167,9 @@ pub struct KeyDescription {
     pub revision: u32,
     /// Digest of the record's header and wraps.
     pub record_digest: RecordDigest,
+    /// Session callers that alone may sign with the key, in the record's order; absent while empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "callers::deserialize")]
+    pub callers: Vec<SpkiDigest>,
 }
 
 /// The key a caller means: never only an id, which a parent could answer with another record.
@@ -222,6 +231,11 @@ pub const MAX_TRANSACTION_LEN: usize = 512 * 1024;
 /// Payload cap of the parent port, in bytes: 1 MiB.
 pub const PARENT_PORT_MAX_PAYLOAD_LEN: usize = 1024 * 1024;
 
+/// Payload cap of the session port, in bytes: 584 KiB, for the longest transaction, the longest record and 8 KiB of all
+/// else. A signed transaction is longer than the unsigned one by its signatures, and PSBTs that near the limit are none
+/// that anybody broadcasts.
+pub const SESSION_PORT_MAX_PAYLOAD_LEN: usize = MAX_TRANSACTION_LEN + MAX_RECORD_LEN + 8 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,5 +250,23 @@ mod tests {
         };
         let printed = format!("{credentials:?}");
         assert!(!printed.contains("fake") && !printed.contains("AKIA"), "{printed}");
+    }
+
+    #[test]
+    fn a_list_of_callers_is_absent_while_empty_and_read_within_its_limits() {
+        let request =
+            |callers: Vec<SpkiDigest>| GenerateKeyRequest { family: "eip155".into(), policy: vec![1], callers };
+        let read = |request: &GenerateKeyRequest| {
+            serde_cbor::from_slice::<GenerateKeyRequest>(&serde_cbor::to_vec(request).unwrap())
+        };
+        let none = serde_cbor::to_vec(&request(Vec::new())).unwrap();
+        assert!(!none.windows(7).any(|bytes| bytes == b"callers"));
+        let caller = |number: u8| SpkiDigest::from_bytes([number; 32]);
+        for count in [0, 1, 64] {
+            let request = request((0..count).map(caller).collect());
+            assert_eq!(read(&request).unwrap(), request);
+        }
+        assert!(read(&request((0..65).map(caller).collect())).unwrap_err().to_string().contains("outside 0..=64"));
+        assert!(read(&request(vec![caller(1), caller(1)])).unwrap_err().to_string().contains("twice"));
     }
 }

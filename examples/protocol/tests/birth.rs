@@ -6,7 +6,7 @@ mod support;
 use nsm_attest::sim::{Authority, SimulatedNsm, pcr0};
 use nsm_attest::{AttestationRequest, Clock, Nsm, PcrIndex, Policy, Purpose, UserData};
 use signer_protocol::birth::{Asked, BirthError, BornKey, verify_birth};
-use signer_protocol::record::{MalformedRecord, Record};
+use signer_protocol::record::{MalformedRecord, Record, RecordHeader, SpkiDigest};
 
 use crate::support::{header, sealed};
 
@@ -22,6 +22,20 @@ fn a_key_made_for_another_policy_is_not_accepted() {
     let mut wider = header();
     wider.policy = br#"{"version":1,"rules":["everything"]}"#.to_vec();
     assert_eq!(Birth::of(&sealed(wider)).verify(&ASKED), Err(BirthError::Policy));
+}
+
+#[test]
+fn a_key_for_other_callers_is_not_accepted() {
+    let (mine, parents) = (SpkiDigest::from_bytes([1; 32]), SpkiDigest::from_bytes([2; 32]));
+    let asked = Asked { callers: &[mine], ..ASKED };
+    for actual in [vec![], vec![parents], vec![mine, parents]] {
+        let made = Birth::of(&sealed(RecordHeader { callers: actual.clone(), ..header() }));
+        let expected = vec![mine];
+        assert_eq!(made.verify(&asked), Err(BirthError::Callers { expected, actual }));
+    }
+    let made = Birth::of(&sealed(RecordHeader { callers: vec![mine], ..header() }));
+    assert_eq!(made.verify(&asked).unwrap().header.callers, [mine]);
+    assert!(matches!(made.verify(&ASKED), Err(BirthError::Callers { .. })));
 }
 
 #[test]
@@ -93,4 +107,4 @@ impl Birth {
 }
 
 /// White space around the policy is the parent's to drop.
-const ASKED: Asked<'_> = Asked { family: "eip155", policy: b" {\"version\":1,\"rules\":[]}\n" };
+const ASKED: Asked<'_> = Asked { family: "eip155", policy: b" {\"version\":1,\"rules\":[]}\n", callers: &[] };

@@ -7,7 +7,7 @@ use chain_signers::Curve;
 use proptest::prelude::*;
 use signer_protocol::record::{
     ContentKey, DataKey, KeyId, MAX_POLICY_LEN, MAX_RECORD_LEN, MalformedRecord, OpenError, Record, RecordHeader,
-    SealError,
+    SealError, SpkiDigest,
 };
 
 use crate::support::{ARN, Counter, SECRET, data_key, header, sealed, try_seal};
@@ -57,12 +57,13 @@ fn a_wrap_of_one_record_does_not_serve_another() {
 #[test]
 fn every_field_of_the_header_changes_the_digest() {
     let digest = sealed(header()).digest();
-    let changes: [fn(&mut RecordHeader); 6] = [
+    let changes: [fn(&mut RecordHeader); 7] = [
         |h| h.key_id = KeyId::from_bytes([2; 16]),
         |h| h.family = "solana".into(),
         |h| h.curve = Curve::Ed25519,
         |h| h.public_key[5] ^= 1,
         |h| h.policy.push(b' '),
+        |h| h.callers = vec![SpkiDigest::from_bytes([1; 32])],
         |h| h.revision = 1,
     ];
     for change in changes {
@@ -82,6 +83,9 @@ fn limits_are_named() {
         try_seal(header(), 9).unwrap_err(),
         SealError::Malformed(MalformedRecord::Length { field: "wraps", actual: 9, .. })
     ));
+    let twice = RecordHeader { callers: vec![SpkiDigest::from_bytes([7; 32]); 2], ..header() };
+    let repeated = MalformedRecord::RepeatedCaller { caller: SpkiDigest::from_bytes([7; 32]) };
+    assert_eq!(try_seal(twice, 1).unwrap_err(), SealError::Malformed(repeated));
     let huge = vec![0; MAX_RECORD_LEN + 1];
     assert!(matches!(Record::from_bytes(&huge), Err(MalformedRecord::Length { field: "record", .. })));
 }

@@ -3,7 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyWrap, MAX_POLICY_LEN, MAX_RECORD_LEN, MAX_WRAPS, MalformedRecord, NONCE_LEN, Record, RecordHeader};
+use super::{
+    KeyWrap, MAX_CALLERS, MAX_POLICY_LEN, MAX_RECORD_LEN, MAX_WRAPS, MalformedRecord, NONCE_LEN, Record, RecordHeader,
+    check_callers,
+};
 
 /// The outer map, in the order its fields are written.
 #[derive(Serialize, Deserialize)]
@@ -67,8 +70,8 @@ pub(super) fn check_header(header: &RecordHeader) -> Result<(), MalformedRecord>
     within("family", header.family.len(), 3, 8)?;
     within("public_key", header.public_key.len(), 32, 33)?;
     within("policy", header.policy.len(), 1, MAX_POLICY_LEN)?;
-    within("callers", header.callers.len(), 0, MAX_PRINCIPALS)?;
-    within("administrators", header.administrators.len(), 0, MAX_PRINCIPALS)
+    check_callers(&header.callers)?;
+    within("administrators", header.administrators.len(), 0, MAX_CALLERS)
 }
 
 pub(super) fn check_wraps(wraps: &[KeyWrap]) -> Result<(), MalformedRecord> {
@@ -91,14 +94,11 @@ fn exact<T: DeserializeOwned + Serialize>(part: &'static str, bytes: &[u8]) -> R
     Ok(value)
 }
 
-fn within(field: &'static str, actual: usize, min: usize, max: usize) -> Result<(), MalformedRecord> {
+pub(super) fn within(field: &'static str, actual: usize, min: usize, max: usize) -> Result<(), MalformedRecord> {
     if (min..=max).contains(&actual) { Ok(()) } else { Err(MalformedRecord::Length { field, min, max, actual }) }
 }
 
 const VERSION: u64 = 1;
-
-/// Most callers, and most administrators.
-const MAX_PRINCIPALS: usize = 64;
 
 /// Longest `CiphertextBlob` of KMS.
 const MAX_DATA_KEY_LEN: usize = 6144;

@@ -8,6 +8,8 @@ use chain_signers::Curve;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
+use super::callers;
+
 /// Everything that is fixed when a key is sealed; all of it is authenticated with the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +26,9 @@ pub struct RecordHeader {
     /// The policy as its author wrote it: JSON, at most [`MAX_POLICY_LEN`](super::MAX_POLICY_LEN) bytes.
     #[serde(with = "serde_bytes")]
     pub policy: Vec<u8>,
-    /// Session callers that may sign: SHA-256 of their SPKI, at most 64. Empty while only plain callers exist.
+    /// Session callers that alone may sign: SHA-256 of their SPKI, at most [`MAX_CALLERS`](super::MAX_CALLERS), each once.
+    /// Empty for a key whose caller is the parent.
+    #[serde(deserialize_with = "callers::deserialize")]
     pub callers: Vec<SpkiDigest>,
     /// Record administrators that may reseal: SHA-256 of their SPKI, at most 64.
     pub administrators: Vec<SpkiDigest>,

@@ -23,6 +23,7 @@
 //! AES-256-GCM is that of NIST SP 800-38D with 96-bit random nonces; every content key and every data key seals
 //! exactly once, so a nonce never repeats under a key.
 
+pub(crate) mod callers;
 mod codec;
 mod header;
 mod seal;
@@ -33,6 +34,7 @@ pub use header::{Creator, KeyId, NotHex, Origin, RecordDigest, RecordHeader, Spk
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::callers::check_callers;
 pub use self::seal::{ContentKey, DataKey, SealError, UnsealedSecret};
 
 /// Longest encoded record, in bytes.
@@ -40,6 +42,9 @@ pub const MAX_RECORD_LEN: usize = 64 * 1024;
 
 /// Longest policy in a record, in bytes.
 pub const MAX_POLICY_LEN: usize = 16 * 1024;
+
+/// Most callers in a record; as many administrators.
+pub const MAX_CALLERS: usize = 64;
 
 /// Most wraps in a record.
 pub const MAX_WRAPS: usize = 8;
@@ -132,6 +137,12 @@ pub enum MalformedRecord {
         max: usize,
         /// Length found.
         actual: usize,
+    },
+    /// A caller that is listed twice.
+    #[error("record: callers holds {caller} twice")]
+    RepeatedCaller {
+        /// The caller.
+        caller: SpkiDigest,
     },
     /// A version this code does not know.
     #[error("record: version {actual} is not 1")]
