@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use crate::document::UnverifiedDocument;
+use crate::document::AttestationDocument;
 use crate::error::Malformed;
 use crate::nsm::{AttestationRequest, Nsm, NsmError};
 use crate::purpose::{Purpose, UserData};
@@ -47,7 +47,9 @@ impl Clock {
 
     /// The module's time, taken from an `inspect` document of its own and advanced by the monotonic clock.
     ///
-    /// The document is not verified: whoever answers on `/dev/nsm` is the hypervisor, which is trusted anyway.
+    /// The document is not verified: whoever answers on `/dev/nsm` is the hypervisor, which is trusted anyway. So an
+    /// emulated module, whose documents nobody signs, gives the time as well; for a verifier they are
+    /// [`Malformed::Unsigned`].
     ///
     /// # Errors
     /// [`ClockError::Nsm`] if the module gives no document, [`ClockError::Malformed`] if it is none.
@@ -56,8 +58,8 @@ impl Clock {
         // looks older rather than younger than it is.
         let instant = Instant::now();
         let request = AttestationRequest::new().with_user_data(UserData::over(Purpose::Inspect, b""));
-        let document = UnverifiedDocument::from_bytes(&nsm.attest(&request)?)?;
-        Ok(Self(Arc::new(Source::Anchored { time: document.unverified().timestamp, instant })))
+        let document = AttestationDocument::of_own_module(&nsm.attest(&request)?)?;
+        Ok(Self(Arc::new(Source::Anchored { time: document.timestamp, instant })))
     }
 
     /// A clock that stands still until it is set: for tests and simulations.

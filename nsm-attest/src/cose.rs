@@ -10,6 +10,9 @@
 //!
 //! The signature covers the received header and payload bytes, never a re-encoding. Around them every byte is fixed: two
 //! documents with one payload differ in tag 18 and in their signatures alone (of which ECDSA allows more than one).
+//!
+//! The NSM that QEMU emulates (`hw/virtio/virtio-nsm.c`) does not sign, and says so: its header is `43 a1 01 20`, algorithm
+//! -1, and its signature 64 zeros.
 
 use std::ops::Range;
 
@@ -24,6 +27,34 @@ use crate::error::Malformed;
 /// The place of the payload within a COSE_Sign1 of the one shape that documents have. The signature is at its end:
 /// [`SIGNATURE_LEN`] bytes.
 pub(crate) fn payload_range(bytes: &[u8]) -> Result<Range<usize>, Malformed> {
+    let wrapper = read(bytes)?;
+    match wrapper.signature {
+        Some(signature) if signature.len() == SIGNATURE_LEN => Ok(wrapper.payload),
+        Some(signature) => Err(Malformed::SignatureLength { actual: signature.len() }),
+        None => Err(Malformed::Unsigned),
+    }
+}
+
+/// A COSE_Sign1 that is signed, or says that it is not.
+pub(crate) struct Wrapper<'a> {
+    pub(crate) payload: Range<usize>,
+    /// The signature, of whatever length, if the header names ES384.
+    signature: Option<&'a [u8]>,
+    /// What stands where the signature does.
+    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the simulation's alone"))]
+    pub(crate) last: &'a [u8],
+}
+
+impl Wrapper<'_> {
+    /// Whether the header names an algorithm at all.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn claims_signature(&self) -> bool {
+        self.signature.is_some()
+    }
+}
+
+/// Reads a COSE_Sign1, signed or not.
+pub(crate) fn read(bytes: &[u8]) -> Result<Wrapper<'_>, Malformed> {
     let mut reader = Reader::new(bytes);
     let mut outer = reader.head()?;
     if let (cbor::TAG, Argument::Value { value: tag, .. }) = (outer.major, outer.argument) {
@@ -36,21 +67,20 @@ pub(crate) fn payload_range(bytes: &[u8]) -> Result<Range<usize>, Malformed> {
     if (outer.major, require_minimal(&outer)?) != (cbor::ARRAY, 4) {
         return Err(Malformed::NotCoseSign1);
     }
-    if byte_string(&mut reader)? != PROTECTED_ES384 {
-        return Err(Malformed::ProtectedHeader);
-    }
+    let is_signed = match byte_string(&mut reader)? {
+        PROTECTED_ES384 => true,
+        PROTECTED_UNSIGNED => false,
+        _ => return Err(Malformed::ProtectedHeader),
+    };
     let unprotected = reader.head()?;
     if !matches!((unprotected.major, unprotected.argument), (cbor::MAP, Argument::Value { value: 0, minimal: true })) {
         return Err(Malformed::UnprotectedHeader);
     }
     let payload = byte_string(&mut reader)?.len();
     let end = reader.offset();
-    match byte_string(&mut reader)?.len() {
-        SIGNATURE_LEN => {}
-        actual => return Err(Malformed::SignatureLength { actual }),
-    }
+    let last = byte_string(&mut reader)?;
     reader.finish()?;
-    Ok(end - payload..end)
+    Ok(Wrapper { payload: end - payload..end, signature: is_signed.then_some(last), last })
 }
 
 fn byte_string<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
@@ -98,6 +128,8 @@ impl P384VerifyingKey {
 const SIGN1_TAG: u64 = 18;
 /// {1: -35}: the algorithm is ES384.
 const PROTECTED_ES384: &[u8] = b"\xa1\x01\x38\x22";
+/// {1: -1}: a number that no algorithm has.
+pub(crate) const PROTECTED_UNSIGNED: &[u8] = b"\xa1\x01\x20";
 /// Two 48-byte integers.
 pub(crate) const SIGNATURE_LEN: usize = 96;
 
@@ -135,6 +167,8 @@ mod tests {
             ([b"\x98\x04", PROTECTED, b"\xa0", b"\x40", &signature], Malformed::NonMinimalLength { offset: 0 }),
             ([b"\x84", b"\x43\xa1\x01\x26", b"\xa0", b"\x40", &signature], Malformed::ProtectedHeader),
             ([b"\x84", b"\x40", b"\xa0", b"\x40", &signature], Malformed::ProtectedHeader),
+            ([b"\x84", b"\x43\xa1\x01\x20", b"\xa0", b"\x40", &signature], Malformed::Unsigned),
+            ([b"\x84", b"\x43\xa1\x01\x20", b"\xa0", b"\x40", b"\x40"], Malformed::Unsigned),
             ([b"\x84", b"\x64\xa1\x01\x38\x22", b"\xa0", b"\x40", &signature], Malformed::NotCoseSign1),
             ([b"\x84", PROTECTED, b"\xa1\x04\x40", b"\x40", &signature], Malformed::UnprotectedHeader),
             ([b"\x84", PROTECTED, b"\xbf\xff", b"\x40", &signature], Malformed::UnprotectedHeader),

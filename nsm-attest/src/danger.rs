@@ -74,6 +74,11 @@ impl Relaxations {
         Self::default()
     }
 
+    #[cfg(feature = "sim")]
+    pub(crate) const fn stance(self) -> Stance {
+        self.stance
+    }
+
     /// Accepts enclaves in debug mode, whose registers are zero; a policy may then name zeros as reference values.
     #[must_use]
     pub const fn accept_debug_mode(mut self) -> Self {

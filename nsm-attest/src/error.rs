@@ -198,6 +198,9 @@ pub enum Malformed {
         /// The start of its name.
         name: String,
     },
+    /// The protected header says that nobody signed: it names algorithm -1, as the NSM that QEMU emulates does.
+    #[error("nobody signed it: the protected header names algorithm -1, as QEMU's emulated NSM does, and not ES384")]
+    Unsigned,
     /// The unprotected header is not an empty map.
     #[error("the unprotected header is not an empty map")]
     UnprotectedHeader,

@@ -18,6 +18,7 @@ pub struct SimulatedNsmBuilder {
     instance_id: String,
     registers: Pcrs,
     defect: Option<Defect>,
+    is_unsigned: bool,
 }
 
 impl SimulatedNsmBuilder {
@@ -28,6 +29,7 @@ impl SimulatedNsmBuilder {
             instance_id: "i-0123456789abcdef0".to_owned(),
             registers: Pcrs::new(),
             defect: None,
+            is_unsigned: false,
         };
         builder.measure(b"", b"")
     }
@@ -83,6 +85,13 @@ impl SimulatedNsmBuilder {
         self.pcr(PcrIndex::ROLE, measure::role(role_arn))
     }
 
+    /// Signs nothing: documents are then as the NSM that QEMU emulates makes them, to the byte.
+    #[must_use]
+    pub fn unsigned(mut self) -> Self {
+        self.is_unsigned = true;
+        self
+    }
+
     /// Boots the module: registers 0 to 15 are locked, as the hypervisor leaves them.
     ///
     /// # Errors
@@ -106,6 +115,7 @@ impl SimulatedNsmBuilder {
             clock: self.clock,
             instance_id: self.instance_id,
             defect: self.defect,
+            is_unsigned: self.is_unsigned,
             state: Mutex::new(State { registers, certificates: None, fault: None }),
         })
     }

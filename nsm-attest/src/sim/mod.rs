@@ -4,17 +4,22 @@
 //! registers lock and extend as the device's do. What it lacks is the point of the real one: **nothing protects its
 //! keys**, and whoever holds an [`Authority`] can attest anything. Verifiers see that by the trust anchor, which is
 //! never AWS's.
+//!
+//! QEMU's emulated NSM does not sign at all. Its documents have a type of their own, [`UnsignedDocument`], which nothing
+//! that wants a verified document takes; [`SimulatedNsmBuilder::unsigned`] makes the same without QEMU.
 
 mod authority;
 mod builder;
 mod defect;
 mod key;
 mod module;
+mod unsigned;
 
 pub use self::authority::Authority;
 pub use self::builder::SimulatedNsmBuilder;
 pub use self::defect::Defect;
 pub use self::module::SimulatedNsm;
+pub use self::unsigned::{UnsignedDocument, UnsignedRefusal, accept_unsigned, accept_unsigned_with};
 
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 

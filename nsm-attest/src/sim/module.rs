@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 
 use super::authority::{Authority, Chain, END_ENTITY_VALIDITY, Names};
 use super::key::{AwsLcHash, SimulatedKey};
-use super::{Defect, SimError, SimulatedNsmBuilder};
+use super::{Defect, SimError, SimulatedNsmBuilder, unsigned};
 use crate::clock::Clock;
 use crate::cose::SIGNATURE_LEN;
 use crate::document::{AttestationDocument, Digest};
@@ -43,6 +43,7 @@ pub struct SimulatedNsm {
     pub(super) module_id: String,
     pub(super) key: SimulatedKey,
     pub(super) defect: Option<Defect>,
+    pub(super) is_unsigned: bool,
     pub(super) state: Mutex<State>,
 }
 
@@ -88,6 +89,7 @@ impl SimulatedNsm {
     /// [`NsmError::InternalError`] if signing fails.
     pub fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, NsmError> {
         match self.defect {
+            _ if self.is_unsigned => Ok(unsigned::wrap(payload)),
             Some(Defect::Signature) => sign1(payload, &SimulatedKey::generate().map_err(|_| NsmError::InternalError)?),
             Some(Defect::SwappedSignature) => {
                 let (mut document, other) = (sign1(payload, &self.key)?, sign1(b"another document", &self.key)?);
@@ -106,10 +108,12 @@ impl SimulatedNsm {
         if [&request.public_key, &request.user_data, &request.nonce].into_iter().any(too_long) {
             return Err(ErrorCode::InputTooLarge);
         }
-        let now = self.clock.now();
+        let now = self.now();
         let document = {
             let mut state = self.state();
-            let (cabundle, certificate) = {
+            let (cabundle, certificate) = if self.is_unsigned {
+                (vec![unsigned::BLANK.to_vec()], unsigned::BLANK.to_vec())
+            } else {
                 let chain = self.certificates(&mut state, now).map_err(|_| ErrorCode::InternalError)?;
                 (chain.cabundle.clone(), chain.certificate.clone())
             };
@@ -128,6 +132,12 @@ impl SimulatedNsm {
         };
         let document = self.sign(&document.encode()).map_err(|_| ErrorCode::InternalError)?;
         Ok(Response::Attestation { document })
+    }
+
+    /// What documents give as the time.
+    fn now(&self) -> UnixTime {
+        let now = self.clock.now();
+        if self.is_unsigned { UnixTime::from_secs(now.as_millis() / 1000) } else { now }
     }
 
     /// The certificates as of `now`, renewed before a fresh document could outlive them.

@@ -2,7 +2,7 @@
 
 use nsm_attest::Malformed::{
     NonMinimalLength, NotCoseSign1, ProtectedHeader, TooLong, TrailingBytes, Truncated, UnexpectedTag,
-    UnprotectedHeader,
+    UnprotectedHeader, Unsigned,
 };
 use nsm_attest::UnverifiedDocument;
 
@@ -53,7 +53,7 @@ fn protected_headers(kit: &Kit) -> Vec<Case> {
         refused("cose_protected_extra_header", under(b"\xa2\x01\x38\x22\x04\x41k")),
         refused("cose_protected_critical_header", under(b"\xa2\x01\x38\x22\x02\x81\x18\x63")),
         refused("cose_protected_non_minimal", under(b"\xa1\x01\x39\x00\x22")),
-        refused("cose_unsigned_emulator", unsigned),
+        Case::refused("cose_unsigned_emulator", join(&unsigned), Unsigned, ALGORITHM),
         Case::refused("cose_protected_text", join(&text), NotCoseSign1, ARRAY),
     ]
 }
