@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nsm_attest::sim::UnsignedDocument;
 use nsm_attest::{Clock, TrustAnchor};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
@@ -17,7 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::sim::authenticate::{Registered, is_usable_secret};
 use crate::sim::policy::{Policy, PolicyError, PolicyKind};
 use crate::sim::principal::{Caller, Principal, is_account};
-use crate::sim::recipient::Recipients;
+use crate::sim::recipient::{Recipients, UnsignedObserver};
 use crate::sim::server::{KmsSimulator, Limits};
 use crate::sim::service::Service;
 use crate::sim::vault::Place;
@@ -29,6 +30,7 @@ pub struct KmsSimulatorBuilder {
     region: String,
     account_id: String,
     anchor: Option<TrustAnchor>,
+    unsigned: Option<UnsignedObserver>,
     clock: Clock,
     principals: Vec<Registration>,
     listen: SocketAddr,
@@ -49,6 +51,7 @@ impl KmsSimulatorBuilder {
             region,
             account_id,
             anchor: None,
+            unsigned: None,
             clock: Clock::system(),
             principals: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -59,6 +62,20 @@ impl KmsSimulatorBuilder {
     /// Who vouches for enclaves: the simulated NSM's authority.
     pub fn attestation_anchor(mut self, anchor: TrustAnchor) -> Self {
         self.anchor = Some(anchor);
+        self
+    }
+
+    /// Accepts documents that say that nobody signed them, as those of QEMU's emulated NSM do, besides documents that verify.
+    /// Without this they are refused, as KMS does. Their registers are what key policies are held against, and answers are
+    /// encrypted to their key, as ever.
+    ///
+    /// `observer` hears of each request whose document is accepted so, on a thread that may block: a program that calls this
+    /// should say loudly that what it proves is proved of a simulation.
+    ///
+    /// # Security
+    /// Anybody can write such a document, so this KMS answers everybody who has credentials.
+    pub fn accept_unsigned_documents(mut self, observer: impl Fn(&UnsignedDocument) + Send + Sync + 'static) -> Self {
+        self.unsigned = Some(UnsignedObserver(Arc::new(observer)));
         self
     }
 
@@ -133,7 +150,7 @@ impl KmsSimulatorBuilder {
         }
         let registered = register(self.principals, &self.account_id)?;
         let place = Place { partition: partition(&self.region), region: self.region, account: self.account_id };
-        let recipients = Recipients::new(self.anchor.ok_or(StartError::MissingAnchor)?);
+        let recipients = Recipients::new(self.anchor.ok_or(StartError::MissingAnchor)?, self.unsigned);
         let service = Service::new(place, hosts, self.clock, registered.into(), recipients);
         let (tls, tls_root_der) = tls_identity(service.hosts.clone())?;
         let listener = TcpListener::bind(self.listen).await.map_err(StartError::Bind)?;

@@ -11,7 +11,8 @@ use aws_lc_rs::rsa::PublicEncryptingKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nsm_attest::danger::{self, Relaxations};
-use nsm_attest::{Error, Policy, TrustAnchor, UnixTime, UnverifiedDocument};
+use nsm_attest::sim::{UnsignedDocument, UnsignedRefusal, accept_unsigned_with};
+use nsm_attest::{AttestationDocument, Error, Policy, TrustAnchor, UnixTime, UnverifiedDocument};
 use serde::Deserialize;
 use spki::SubjectPublicKeyInfoRef;
 use spki::der::Decode as _;
@@ -35,7 +36,7 @@ pub(crate) struct PresentedDocument {
     digest: [u8; 32],
 }
 
-/// A recipient whose document was verified.
+/// A recipient whose document was verified, or accepted without a signature.
 #[derive(Debug)]
 pub(crate) struct VerifiedRecipient {
     pub(crate) pcrs: BTreeMap<u8, Vec<u8>>,
@@ -75,10 +76,16 @@ impl VerifiedRecipient {
             Error::Malformed(_) => unusable(),
             _ => Fault::access_denied("the attestation document is not trusted or not fresh"),
         })?;
+        let path_validity = document.path_validity();
+        Self::of(&document, path_validity)
+    }
+
+    /// What a document says that was believed.
+    fn of(document: &AttestationDocument, path_validity: RangeInclusive<UnixTime>) -> Result<Self, Fault> {
         let public_der = document.public_key.clone().ok_or_else(unusable)?;
         let public_key = rsa_public_key(&public_der).ok_or_else(unusable)?;
         let pcrs = document.pcrs.iter().map(|(index, value)| (u8::from(index), value.as_bytes().to_vec())).collect();
-        let (issued_at, path_validity) = (document.timestamp, document.path_validity());
+        let issued_at = document.timestamp;
         Ok(Self { pcrs, identifier: key_identifier(&public_der), public_key, public_der, issued_at, path_validity })
     }
 
@@ -104,6 +111,7 @@ impl VerifiedRecipient {
 /// its path valid. What it must show is asked of a policy each time.
 pub(crate) struct Recipients {
     anchor: TrustAnchor,
+    unsigned: Option<UnsignedObserver>,
     known: Mutex<Known>,
 }
 
@@ -115,8 +123,8 @@ struct Known {
 }
 
 impl Recipients {
-    pub(crate) fn new(anchor: TrustAnchor) -> Self {
-        Self { anchor, known: Mutex::default() }
+    pub(crate) fn new(anchor: TrustAnchor, unsigned: Option<UnsignedObserver>) -> Self {
+        Self { anchor, unsigned, known: Mutex::default() }
     }
 
     /// What is known of a document, if it still holds.
@@ -134,6 +142,9 @@ impl Recipients {
 
     /// Verifies a document. It takes a millisecond or two of computing.
     pub(crate) fn verify(&self, document: &PresentedDocument, now: UnixTime) -> Result<Arc<VerifiedRecipient>, Fault> {
+        if let Some(recipient) = self.accept_unsigned(&document.bytes, now)? {
+            return Ok(recipient);
+        }
         let recipient = Arc::new(VerifiedRecipient::verify(&document.bytes, &self.anchor, now)?);
         let mut known = self.lock();
         known.uses += 1;
@@ -145,9 +156,39 @@ impl Recipients {
         Ok(recipient)
     }
 
+    /// A document that says that nobody signed it, where the simulator was told to accept such. None is remembered, so that
+    /// the observer hears of each request.
+    fn accept_unsigned(&self, document: &[u8], now: UnixTime) -> Result<Option<Arc<VerifiedRecipient>>, Fault> {
+        let Some(UnsignedObserver(observe)) = &self.unsigned else { return Ok(None) };
+        let policy = Policy::builder().max_age(MAX_AGE).clock_skew(CLOCK_SKEW).build();
+        let relaxations = Relaxations::none().accept_debug_mode().accept_any_pcrs();
+        let document = match accept_unsigned_with(document, &policy, now, relaxations) {
+            Ok(document) => document,
+            Err(UnsignedRefusal::Signed) => return Ok(None),
+            Err(UnsignedRefusal::Document(Error::Rejected(_))) => {
+                return Err(Fault::access_denied("the attestation document is not trusted or not fresh"));
+            }
+            Err(_) => return Err(unusable()),
+        };
+        let forever = UnixTime::from_millis(0)..=UnixTime::from_millis(u64::MAX);
+        let recipient = VerifiedRecipient::of(&document, forever)?;
+        observe(&document);
+        Ok(Some(Arc::new(recipient)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         // No code panics while it holds the lock half-way through a change.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who hears of each document that is accepted without a signature.
+#[derive(Clone)]
+pub(crate) struct UnsignedObserver(pub(crate) Arc<dyn Fn(&UnsignedDocument) + Send + Sync>);
+
+impl fmt::Debug for UnsignedObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnsignedObserver")
     }
 }
 
@@ -243,7 +284,7 @@ mod tests {
         }
 
         fn recipients(&self) -> Recipients {
-            Recipients::new(self.authority.trust_anchor())
+            Recipients::new(self.authority.trust_anchor(), None)
         }
     }
 
@@ -298,7 +339,7 @@ mod tests {
             assert_eq!(recipients.verify(&changed, NOW).unwrap_err().exception, "AccessDeniedException");
         }
         assert!(recipients.known(&enclave.document(1), NOW).is_none());
-        let stranger = Recipients::new(Authority::generate(NOW).unwrap().trust_anchor());
+        let stranger = Recipients::new(Authority::generate(NOW).unwrap().trust_anchor(), None);
         assert!(stranger.verify(&document, NOW).is_err() && stranger.known(&document, NOW).is_none());
     }
 
@@ -319,6 +360,39 @@ mod tests {
         let later = NOW.saturating_add(MAX_AGE + Duration::from_secs(1));
         recipients.lock().make_room(later);
         assert_eq!(recipients.lock().by_digest.len(), 0);
+    }
+
+    #[test]
+    fn an_unsigned_document_is_refused_unless_told_otherwise_and_then_told_of_each_time() {
+        let enclave = Enclave::new();
+        let module = SimulatedNsm::builder(enclave.authority.clone()).measure(b"a", b"b").clock(Clock::settable(NOW));
+        let module = module.unsigned().build().unwrap();
+        let unsigned = |key: &[u8]| presented(module.attest(&AttestationRequest::new().with_public_key(key)).unwrap());
+        let document = unsigned(&enclave.key);
+        assert_eq!(enclave.recipients().verify(&document, NOW).unwrap_err().exception, "ValidationException");
+
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let observer = {
+            let told = Arc::clone(&told);
+            UnsignedObserver(Arc::new(move |document: &UnsignedDocument| {
+                told.lock().unwrap().push(document.public_key.clone());
+            }))
+        };
+        let recipients = Recipients::new(enclave.authority.trust_anchor(), Some(observer));
+        for _ in 0..2 {
+            let recipient = recipients.verify(&document, NOW).unwrap();
+            assert_eq!((&recipient.public_der, recipient.pcrs.len()), (&enclave.key, 16));
+            assert!(recipients.known(&document, NOW).is_none(), "none is remembered");
+        }
+        assert_eq!(*told.lock().unwrap(), vec![Some(enclave.key.clone()); 2]);
+
+        let late = NOW.saturating_add(MAX_AGE + Duration::from_millis(1));
+        assert_eq!(recipients.verify(&document, late).unwrap_err().exception, "AccessDeniedException");
+        assert_eq!(recipients.verify(&unsigned(b"no key"), NOW).unwrap_err().exception, "ValidationException");
+        recipients.verify(&enclave.document(0), NOW).expect("signed documents are verified as ever");
+        let stranger = Recipients::new(Authority::generate(NOW).unwrap().trust_anchor(), recipients.unsigned.clone());
+        assert_eq!(stranger.verify(&enclave.document(0), NOW).unwrap_err().exception, "AccessDeniedException");
+        assert_eq!(told.lock().unwrap().len(), 2);
     }
 
     #[test]
