@@ -15,7 +15,7 @@ use crate::service::Service;
 ///
 /// Checked in this order: the NSM answers with randomness that is not constant; its clock is plausible; a key of every
 /// curve signs and verifies. `transport` is the way to KMS; the TLS that runs over it ends in this process and trusts
-/// `kms_roots`: [`TlsRoots::amazon`] in the production binary, whatever its configuration.
+/// `kms_roots`: in the production binary [`Configuration::kms_tls_roots`], which are Amazon's unless `danger` says otherwise.
 ///
 /// # Errors
 /// [`BootError`]; an enclave that does not boot serves nothing.

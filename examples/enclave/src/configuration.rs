@@ -1,11 +1,18 @@
 //! The measured configuration: a file in the image, so that PCR0 covers every choice in it.
 
+mod danger;
+mod error;
+mod sessions;
+
 use std::num::NonZeroU32;
 
-use kms_enclave_client::KeyArn;
+use kms_enclave_client::{KeyArn, TlsRoots};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use vsock_rpc::Addr;
+
+pub use self::danger::{DangerConfiguration, RootCertificate};
+pub use self::error::ConfigurationError;
+pub use self::sessions::{SessionClients, SessionConfiguration};
 
 /// What an operator fixes before the image is measured.
 ///
@@ -18,9 +25,12 @@ use vsock_rpc::Addr;
 ///     "relay": "vsock:3:8000"
 ///   },
 ///   "parent_port": "vsock:any:5000",
-///   "parent_may": { "administer": false, "sign": false }
+///   "parent_may": { "administer": false, "sign": false },
+///   "sessions": { "port": "vsock:any:5001", "clients": "any" }
 /// }
 /// ```
+///
+/// What would weaken the enclave is under one more key, `danger` ([`DangerConfiguration`]), and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
@@ -33,6 +43,12 @@ pub struct Configuration {
     /// What the parent may ask for. Nothing, unless this says so.
     #[serde(default)]
     pub parent_may: ParentPermissions,
+    /// Where callers open sessions that end in the enclave. Without this there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionConfiguration>,
+    /// What weakens the enclave. An image that is to hold anything of worth has none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub danger: Option<DangerConfiguration>,
 }
 
 /// The KMS keys an image may use.
@@ -82,6 +98,14 @@ impl Configuration {
         Ok(configuration)
     }
 
+    /// Whom TLS to KMS trusts: [`TlsRoots::amazon`], unless `danger` names others.
+    ///
+    /// # Errors
+    /// [`ConfigurationError::RootCertificate`] if one of those is no certificate; [`from_json`](Self::from_json) finds it.
+    pub fn kms_tls_roots(&self) -> Result<TlsRoots, ConfigurationError> {
+        self.danger.as_ref().map_or_else(|| Ok(TlsRoots::amazon()), DangerConfiguration::tls_roots)
+    }
+
     fn check(&self) -> Result<(), ConfigurationError> {
         if self.version.get() != VERSION {
             return Err(ConfigurationError::Version { actual: self.version.get() });
@@ -90,50 +114,14 @@ impl Configuration {
         if !(1..=MAX_KEY_ARNS).contains(&keys) {
             return Err(ConfigurationError::KeyCount { actual: keys, max: MAX_KEY_ARNS });
         }
-        match self.kms.key_arns.iter().find(|arn| arn.region() != self.kms.region) {
-            Some(arn) => Err(ConfigurationError::Region { region: self.kms.region.clone(), arn: arn.clone() }),
-            None => Ok(()),
+        if let Some(arn) = self.kms.key_arns.iter().find(|arn| arn.region() != self.kms.region) {
+            return Err(ConfigurationError::Region { region: self.kms.region.clone(), arn: arn.clone() });
         }
+        if let Some(sessions) = &self.sessions {
+            sessions.check(&self.parent_port)?;
+        }
+        self.danger.as_ref().map_or(Ok(()), DangerConfiguration::check)
     }
-}
-
-/// A configuration that no enclave starts with.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ConfigurationError {
-    /// Not JSON, or not this JSON.
-    #[error("configuration: {0}")]
-    Json(#[from] serde_json::Error),
-    /// Too few or too many keys.
-    #[error("configuration: kms.key_arns has {actual} keys, outside 1..={max}")]
-    KeyCount {
-        /// Keys found.
-        actual: usize,
-        /// Most keys.
-        max: usize,
-    },
-    /// A key of another Region.
-    #[error("configuration: kms.key_arns holds {arn}, which is not in kms.region {region}")]
-    Region {
-        /// The configured Region.
-        region: String,
-        /// The key.
-        arn: KeyArn,
-    },
-    /// Longer than a configuration may be.
-    #[error("configuration: {actual} bytes, more than {max}")]
-    TooLong {
-        /// Length found.
-        actual: usize,
-        /// Greatest length.
-        max: usize,
-    },
-    /// A version this program does not know.
-    #[error("configuration: version {actual} is not 1")]
-    Version {
-        /// Version found.
-        actual: u32,
-    },
 }
 
 const VERSION: u32 = 1;

@@ -9,6 +9,8 @@ use signer_protocol::record::{MalformedRecord, RandomnessFailed, SealError};
 use thiserror::Error;
 use vsock_rpc::RemoteError;
 
+use crate::caller::Caller;
+
 /// Why the service refused a request. Nothing in it is secret: it travels to the parent.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -22,6 +24,9 @@ pub enum ServiceError {
     /// KMS did not do what it was asked.
     #[error(transparent)]
     Kms(#[from] KmsError),
+    /// The callers of a new key are outside their limits.
+    #[error(transparent)]
+    MalformedCallers(MalformedRecord),
     /// The credentials are not such as AWS issues.
     #[error("credentials: {0}")]
     MalformedCredentials(#[from] CredentialsError),
@@ -49,6 +54,14 @@ pub enum ServiceError {
     /// The transaction cannot be decoded exactly.
     #[error("transaction: {0}")]
     MalformedTransaction(DecodeError),
+    /// The record names other callers than the one who asks.
+    #[error("{caller} is not a caller of this key: its record names {callers}")]
+    NotCaller {
+        /// Who asks.
+        caller: Caller,
+        /// How many the record names.
+        callers: usize,
+    },
     /// The NSM failed.
     #[error("NSM: {0}")]
     Nsm(#[from] NsmError),
@@ -100,11 +113,13 @@ impl ServiceError {
         match self {
             Self::KeyMismatch => code::KEY_MISMATCH,
             Self::Kms(error) => kms_code(error),
-            Self::MalformedChainId(_) | Self::MalformedCredentials(_) | Self::MalformedField { .. } => {
-                code::MALFORMED_FIELD
-            }
+            Self::MalformedCallers(_)
+            | Self::MalformedChainId(_)
+            | Self::MalformedCredentials(_)
+            | Self::MalformedField { .. } => code::MALFORMED_FIELD,
             Self::MalformedPolicy(_) => code::MALFORMED_POLICY,
             Self::MalformedTransaction(_) => code::MALFORMED_TRANSACTION,
+            Self::NotCaller { .. } => code::NOT_PERMITTED,
             Self::Interrupted | Self::Nsm(_) | Self::Randomness => code::NSM_UNAVAILABLE,
             Self::PolicyDenied { .. } => code::POLICY_DENIED,
             Self::MalformedRecord(_) | Self::RecordRejected => code::RECORD_REJECTED,

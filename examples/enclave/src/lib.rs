@@ -7,23 +7,32 @@
 //! - [`Configuration`]: what is measured with the image: KMS keys, ports, what the parent may ask for.
 //! - [`boot`]: refuses to serve before randomness, clock and curves have shown that they work.
 //! - [`Service`]: generate, describe and sign, over any [`Nsm`](nsm_attest::Nsm) and any way to KMS.
-//! - [`parent_port`]: the methods that the parent reaches. Sessions that end in the enclave get a port of their own,
-//!   with administration on it; until then [`ParentPermissions`] says what the parent may do in their place.
+//! - [`parent_port`]: the methods that the parent reaches. [`ParentPermissions`] says what it may do on its own behalf.
+//! - [`session_port`]: the methods that a caller reaches over a session of its own, which ends here and which the parent
+//!   carries without being able to read or change it. Signing there is for the callers that a key's record names.
 //!
 //! The binary of this package wires the service to `/dev/nsm` and vsock. This package never depends on a simulation.
 
 mod boot;
 mod cache;
+mod caller;
 mod configuration;
 mod error;
 mod port;
 mod seal;
 mod service;
+mod session;
 mod transport;
+mod workshop;
 
 pub use boot::{BootError, boot};
-pub use configuration::{Configuration, ConfigurationError, KmsConfiguration, ParentPermissions};
+pub use caller::Caller;
+pub use configuration::{
+    Configuration, ConfigurationError, DangerConfiguration, KmsConfiguration, ParentPermissions, RootCertificate,
+    SessionClients, SessionConfiguration,
+};
 pub use error::ServiceError;
-pub use port::{parent_port, serve};
+pub use port::{Ports, parent_port, serve};
 pub use service::Service;
+pub use session::session_port;
 pub use transport::RelayTransport;

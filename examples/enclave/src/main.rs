@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use enclave::{Configuration, RelayTransport, boot, serve};
-use kms_enclave_client::TlsRoots;
 use nsm_attest::Device;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +21,13 @@ async fn main() -> anyhow::Result<()> {
     let transport = Arc::new(RelayTransport::new(configuration.kms.relay.clone()));
     let nsm = Arc::new(Device::open().context("cannot open the NSM")?);
     let mut terminate = signal(SignalKind::terminate())?;
-    let service = boot(configuration, nsm, transport, TlsRoots::amazon())?;
+    let kms_roots = configuration.kms_tls_roots()?;
+    if configuration.danger.is_some() {
+        tracing::warn!(
+            "DANGER: the measured configuration has danger.kms_tls_roots: whoever holds a key under these roots is taken for KMS and learns every key; this image is for emulators and tests"
+        );
+    }
+    let service = boot(configuration, nsm, transport, kms_roots)?;
     let mut server = serve(service).await.context("cannot listen for the parent")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::select! {

@@ -1,4 +1,4 @@
-//! The parent port: which methods it routes, and what the measured configuration allows of them.
+//! The ports: what the parent reaches and what the measured configuration allows of it, and both of them listening.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,9 @@ use signer_protocol::method::{
 };
 use vsock_rpc::{Listener, RemoteError, Router, Server, ServerHandle};
 
+use crate::caller::Caller;
 use crate::service::Service;
+use crate::session;
 
 /// The methods the parent reaches. Those that the configuration does not permit answer `not_permitted`.
 #[must_use]
@@ -22,29 +24,68 @@ pub fn parent_port(service: Arc<Service>) -> Router<Service> {
         })
         .parallel_method::<GenerateKey, _, _>(async |service, _, request| {
             permit(service.parent_may().administer, "parent_may.administer")?;
-            Ok(service.generate_key(&request.family, request.policy).await?)
+            Ok(service.generate_key(request).await?)
         })
         .parallel_method::<DescribeKey, _, _>(async |service, _, request| {
             Ok(service.describe_key(&request.record).await?)
         })
         .parallel_method::<Sign, _, _>(async |service, _, request| {
             permit(service.parent_may().sign, "parent_may.sign")?;
-            Ok(service.sign(&request).await?)
+            Ok(service.sign(Caller::Parent, request).await?)
         })
 }
 
-/// Listens for the parent, and makes ready in the background what the first request would else wait for.
+/// Listens for the parent and, if the configuration has a port for them, for sessions; makes ready in the background what
+/// the first request would else wait for.
 ///
 /// # Errors
-/// What binding the port answers.
-pub async fn serve(service: Arc<Service>) -> io::Result<ServerHandle> {
+/// What binding the ports answers, and [`KeyError`](vsock_rpc::session::KeyError) if the key of sessions cannot be made.
+pub async fn serve(service: Arc<Service>) -> io::Result<Ports> {
     let listener = Listener::bind(service.parent_port()).await?;
+    let sessions = match service.sessions() {
+        Some(configuration) => Some(session::serve(Arc::clone(&service), configuration).await?),
+        None => None,
+    };
     tokio::spawn(warm(Arc::clone(&service)));
     let server = Server::builder(parent_port(service))
         .max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN)
         .max_connections(MAX_CONNECTIONS)
         .max_in_flight_total(MAX_IN_FLIGHT);
-    Ok(server.serve(listener))
+    Ok(Ports { parent: server.serve(listener), sessions })
+}
+
+/// The ports of an enclave that serves. They close when this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it closes the ports"]
+pub struct Ports {
+    parent: ServerHandle,
+    sessions: Option<ServerHandle>,
+}
+
+impl Ports {
+    /// Waits until a port ends by itself, which none does while it can serve. Cancel safe.
+    ///
+    /// # Errors
+    /// Why it ended.
+    pub async fn wait(&mut self) -> io::Result<()> {
+        match &mut self.sessions {
+            Some(sessions) => tokio::select! {
+                ended = self.parent.wait() => ended,
+                ended = sessions.wait() => ended,
+            },
+            None => self.parent.wait().await,
+        }
+    }
+
+    /// Stops accepting, and lets calls in progress end.
+    pub async fn shutdown(self) {
+        let sessions = async {
+            if let Some(sessions) = self.sessions {
+                sessions.shutdown().await;
+            }
+        };
+        tokio::join!(self.parent.shutdown(), sessions);
+    }
 }
 
 /// An enclave that has just booted serves all the same if this fails: each request tries again, and says why not.

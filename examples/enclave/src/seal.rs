@@ -7,11 +7,13 @@ use chain_signers::{Chain, ChainSigner, SigningKey};
 use kms_enclave_client::{DataKey as KmsDataKey, DecryptRequest, GenerateDataKeyRequest, KeyArn, KmsClient};
 use nsm_attest::{AttestationRequest, Nsm, NsmRng, Purpose, UserData};
 use signer_protocol::method::KeyDescription;
-use signer_protocol::record::{ContentKey, Creator, DataKey, KeyId, Origin, Record, RecordDigest, RecordHeader};
-use tokio::sync::Semaphore;
+use signer_protocol::record::{
+    ContentKey, Creator, DataKey, KeyId, Origin, Record, RecordDigest, RecordHeader, SpkiDigest,
+};
 
 use crate::configuration::KmsConfiguration;
 use crate::error::ServiceError;
+use crate::workshop::Workshop;
 
 /// A key that was unsealed from its record, with what was sealed beside it.
 #[derive(Debug)]
@@ -19,6 +21,12 @@ pub(crate) struct UnsealedKey {
     pub(crate) signer: ChainSigner,
     pub(crate) policy: Policy,
     pub(crate) description: KeyDescription,
+}
+
+/// What a new key is made with, beside its chain.
+pub(crate) struct Terms {
+    pub(crate) policy: Vec<u8>,
+    pub(crate) callers: Vec<SpkiDigest>,
 }
 
 /// A key that was drawn but not yet sealed.
@@ -42,13 +50,13 @@ pub(crate) async fn generate(
     kms: &KmsClient,
     configuration: &KmsConfiguration,
     chain: &Arc<dyn Chain>,
-    policy: Vec<u8>,
+    terms: Terms,
 ) -> Result<NewRecord, ServiceError> {
-    let read = Policy::from_json(&policy).map_err(ServiceError::MalformedPolicy)?;
+    let read = Policy::from_json(&terms.policy).map_err(ServiceError::MalformedPolicy)?;
     read.check_family(chain.namespace()).map_err(ServiceError::MalformedPolicy)?;
     let new = {
         let (chain, nsm) = (Arc::clone(chain), Arc::clone(nsm));
-        workshop.run(move || draw(&*chain, &nsm, policy)).await?
+        workshop.run(move || draw(&*chain, &nsm, terms)).await?
     };
     let key_arn = configuration.primary_key().clone();
     let request = GenerateDataKeyRequest::new(&key_arn).encryption_context(new.header.encryption_context());
@@ -93,7 +101,7 @@ fn checked(chain: &Arc<dyn Chain>, record: &Record, signing_key: SigningKey) -> 
     Ok(UnsealedKey { signer: ChainSigner::new(Arc::clone(chain), signing_key)?, policy, description })
 }
 
-fn draw(chain: &dyn Chain, nsm: &Arc<dyn Nsm>, policy: Vec<u8>) -> Result<NewKey, ServiceError> {
+fn draw(chain: &dyn Chain, nsm: &Arc<dyn Nsm>, terms: Terms) -> Result<NewKey, ServiceError> {
     let mut rng = NsmRng::new(Arc::clone(nsm));
     let mut key_id = [0; 16];
     nsm.random(&mut key_id)?;
@@ -103,8 +111,8 @@ fn draw(chain: &dyn Chain, nsm: &Arc<dyn Nsm>, policy: Vec<u8>) -> Result<NewKey
         family: chain.namespace().to_owned(),
         curve: chain.curve(),
         public_key: signing_key.verifying_key().to_bytes(),
-        policy,
-        callers: Vec::new(),
+        policy: terms.policy,
+        callers: terms.callers,
         administrators: Vec::new(),
         origin: Origin::Generated,
         creator: Creator::Parent,
@@ -150,31 +158,6 @@ fn describe(
         address: chain.address(&key.verifying_key()).map_err(|_| ServiceError::RecordRejected)?,
         revision: header.revision,
         record_digest,
+        callers: header.callers.clone(),
     })
-}
-
-/// Where work that blocks (the NSM's ioctl) runs beside the runtime, a bounded amount of it.
-///
-/// A request that is cancelled leaves its work running, so the work itself holds the place, not the request: otherwise
-/// a parent that asks and cancels without end would pile up work.
-#[derive(Clone, Debug)]
-pub(crate) struct Workshop(Arc<Semaphore>);
-
-impl Workshop {
-    pub(crate) fn new(places: usize) -> Self {
-        Self(Arc::new(Semaphore::new(places)))
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        let place = Arc::clone(&self.0).acquire_owned().await.map_err(|_| ServiceError::Interrupted)?;
-        let outcome = tokio::task::spawn_blocking(move || {
-            let outcome = work();
-            drop(place);
-            outcome
-        });
-        outcome.await.map_err(|_| ServiceError::Interrupted)?
-    }
 }

@@ -1,24 +1,27 @@
 //! What the enclave does with a request, whichever port it came from.
 
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use chain_signers::policy::{Decision, Meter, Usage};
 use chain_signers::{Chain, ChainId, Payload, Registry};
 use kms_enclave_client::{Credentials, KmsClient};
-use nsm_attest::{Clock, Nsm, UnixTime};
+use nsm_attest::{AttestationRequest, Clock, Nsm, UnixTime};
 use signer_protocol::method::{
-    AwsCredentials, ExpectedKey, GenerateKeyResponse, HealthResponse, KeyDescription, MAX_TRANSACTION_LEN, SignRequest,
-    SignResponse,
+    AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, HealthResponse, KeyDescription,
+    MAX_TRANSACTION_LEN, SignRequest, SignResponse,
 };
-use signer_protocol::record::{MAX_POLICY_LEN, Record};
+use signer_protocol::record::{MAX_POLICY_LEN, Record, check_callers};
 use vsock_rpc::Addr;
 
 use crate::cache::KeyCache;
-use crate::configuration::{Configuration, ParentPermissions};
+use crate::caller::Caller;
+use crate::configuration::{Configuration, ParentPermissions, SessionConfiguration};
 use crate::error::ServiceError;
-use crate::seal::{self, UnsealedKey, Workshop};
+use crate::seal::{self, Terms, UnsealedKey};
+use crate::workshop::Workshop;
 
 /// The signing service. All its state is caches and credentials, so enclaves of one image are interchangeable.
 #[derive(Debug)]
@@ -29,8 +32,11 @@ pub struct Service {
     kms: KmsClient,
     registry: Registry,
     keys: KeyCache,
-    meter: Meter,
-    workshop: Workshop,
+    meter: Arc<Meter>,
+    /// Where calls to the NSM wait and run.
+    nsm_workshop: Workshop,
+    /// Where long transactions are decoded and signed.
+    signing_workshop: Workshop,
 }
 
 impl Service {
@@ -48,8 +54,9 @@ impl Service {
             kms,
             registry,
             keys: KeyCache::new(CACHED_KEYS),
-            meter: Meter::new(COUNTED_LIMITS),
-            workshop: Workshop::new(NSM_CALLS),
+            meter: Arc::new(Meter::new(COUNTED_LIMITS)),
+            nsm_workshop: Workshop::new(NSM_CALLS),
+            signing_workshop: Workshop::new(available_parallelism().map_or(1, usize::from)),
         }
     }
 
@@ -63,6 +70,12 @@ impl Service {
     #[must_use]
     pub fn parent_port(&self) -> &Addr {
         &self.configuration.parent_port
+    }
+
+    /// Where the measured configuration has the enclave listen for sessions, and with whom it opens them.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&SessionConfiguration> {
+        self.configuration.sessions.as_ref()
     }
 
     /// Whether the enclave can work, and what time it has.
@@ -98,15 +111,24 @@ impl Service {
         Ok(self.kms.warm().await?)
     }
 
-    /// Creates a key of chain family `family`, held by `policy`.
+    /// Has the NSM attest what `request` says, which nothing remote may have chosen but the nonce.
+    pub(crate) async fn attest(&self, request: AttestationRequest) -> Result<Vec<u8>, ServiceError> {
+        let nsm = Arc::clone(&self.nsm);
+        self.nsm_workshop.run(move || Ok(nsm.attest(&request)?)).await
+    }
+
+    /// Creates a key as `request` asks.
     ///
     /// # Errors
     /// [`ServiceError`] says whose fault it is.
-    pub async fn generate_key(&self, family: &str, policy: Vec<u8>) -> Result<GenerateKeyResponse, ServiceError> {
+    pub async fn generate_key(&self, request: GenerateKeyRequest) -> Result<GenerateKeyResponse, ServiceError> {
+        let GenerateKeyRequest { family, policy, callers } = request;
         within("policy", policy.len(), 1, MAX_POLICY_LEN)?;
+        check_callers(&callers).map_err(ServiceError::MalformedCallers)?;
         self.kms.check_credentials()?;
-        let chain = self.chain(family)?;
-        let new = seal::generate(&self.workshop, &self.nsm, &self.kms, &self.configuration.kms, &chain, policy).await?;
+        let (chain, terms) = (self.chain(&family)?, Terms { policy, callers });
+        let (workshop, configuration) = (&self.nsm_workshop, &self.configuration.kms);
+        let new = seal::generate(workshop, &self.nsm, &self.kms, configuration, &chain, terms).await?;
         Ok(GenerateKeyResponse {
             record: new.record.to_bytes(),
             description: new.description,
@@ -122,41 +144,25 @@ impl Service {
         Ok(self.key(record).await?.description.clone())
     }
 
-    /// Decodes a transaction, applies the key's policy, and signs.
+    /// Decodes a transaction, applies the key's policy for `caller`, and signs. The caller must be one that the record names;
+    /// the parent may sign with records that name nobody.
+    ///
+    /// A long transaction is worked on beside the runtime, and to its end even if nobody waits for it any more; its limits
+    /// over time have then counted it.
     ///
     /// # Errors
     /// [`ServiceError`] says whose fault it is.
-    pub async fn sign(&self, request: &SignRequest) -> Result<SignResponse, ServiceError> {
+    pub async fn sign(&self, caller: Caller, request: SignRequest) -> Result<SignResponse, ServiceError> {
         within("payload", request.payload.len(), 1, MAX_TRANSACTION_LEN)?;
         within("expected.public_key", request.expected.public_key.len(), 32, 33)?;
         within("chain_id", request.chain_id.as_ref().map_or(0, String::len), 0, MAX_CHAIN_ID_LEN)?;
         let key = self.key(&request.record).await?;
         expect(&request.expected, &key.description)?;
+        caller.check(&key.description.callers)?;
         let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
         let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
-        let chain_id = chain_id.as_ref();
-        self.sign_with(&key, &Payload { chain_id, ..Payload::new(request.encoding, &request.payload) })
-    }
-
-    /// Signs what the policy allows, and nothing else.
-    fn sign_with(&self, key: &UnsealedKey, payload: &Payload<'_>) -> Result<SignResponse, ServiceError> {
-        let transaction = key.signer.decode(payload).map_err(ServiceError::MalformedTransaction)?;
-        let summary = transaction.summary();
-        let rule = allowing_rule(key.policy.evaluate_metered(summary, self.usage(key)))?;
-        let signed = key.signer.sign(&*transaction)?;
-        Ok(SignResponse {
-            signed_transaction: signed.bytes,
-            transaction_id: signed.id,
-            summary: summary.text.clone(),
-            rule,
-        })
-    }
-
-    /// What the key's limits count by: its public key, which no reseal and no eviction from the cache changes, the one
-    /// caller that there is on the parent port, and the enclave's own time.
-    fn usage<'a>(&'a self, key: &'a UnsealedKey) -> Usage<'a> {
-        let now = Duration::from_millis(self.clock.now().as_millis());
-        Usage { meter: &self.meter, key: &key.description.public_key, caller: PARENT, now }
+        let job = Signing { key, caller, meter: Arc::clone(&self.meter), clock: self.clock.clone(), chain_id, request };
+        if job.is_short() { job.perform() } else { self.signing_workshop.run(move || job.perform()).await }
     }
 
     /// The key of an encoded record, from the cache or through KMS.
@@ -174,6 +180,47 @@ impl Service {
 
     fn chain(&self, family: &str) -> Result<Arc<dyn Chain>, ServiceError> {
         self.registry.get(family).cloned().ok_or(ServiceError::UnknownChain)
+    }
+}
+
+/// One transaction to be signed, with all that it takes.
+struct Signing {
+    key: Arc<UnsealedKey>,
+    caller: Caller,
+    meter: Arc<Meter>,
+    clock: Clock,
+    chain_id: Option<ChainId>,
+    request: SignRequest,
+}
+
+impl Signing {
+    /// Whether another thread would cost more than it spares.
+    fn is_short(&self) -> bool {
+        self.request.payload.len() <= MAX_SHORT_PAYLOAD_LEN
+    }
+
+    /// Signs what the policy allows, and nothing else.
+    fn perform(&self) -> Result<SignResponse, ServiceError> {
+        let Self { key, request, .. } = self;
+        let payload = Payload { chain_id: self.chain_id.as_ref(), ..Payload::new(request.encoding, &request.payload) };
+        let transaction = key.signer.decode(&payload).map_err(ServiceError::MalformedTransaction)?;
+        let summary = transaction.summary();
+        let rule = allowing_rule(key.policy.evaluate_metered(summary, self.usage()))?;
+        let signed = key.signer.sign(&*transaction)?;
+        Ok(SignResponse {
+            signed_transaction: signed.bytes,
+            transaction_id: signed.id,
+            summary: summary.text.clone(),
+            rule,
+        })
+    }
+
+    /// What the key's limits count by: its public key, which no reseal and no eviction from the cache changes, the caller,
+    /// and the enclave's own time.
+    fn usage(&self) -> Usage<'_> {
+        let now = Duration::from_millis(self.clock.now().as_millis());
+        let key = &self.key.description.public_key;
+        Usage { meter: &self.meter, key, caller: self.caller.as_bytes(), now }
     }
 }
 
@@ -204,11 +251,12 @@ const CACHED_KEYS: usize = 128;
 /// Most combinations of key, caller and limit that are counted at a time: some 8 MiB.
 const COUNTED_LIMITS: usize = 8192;
 
-/// The caller that whoever speaks through the parent port is.
-const PARENT: &[u8] = b"parent";
-
 /// Most calls to the NSM at a time; the device answers them one by one anyway.
 const NSM_CALLS: usize = 4;
+
+/// Longest payload, in bytes, that is decoded and signed where its request arrived. Transfers and calls are shorter; a PSBT
+/// of this length has some eight inputs, which take 2 to 3 ms, and one of a hundred inputs takes ten times as long.
+const MAX_SHORT_PAYLOAD_LEN: usize = 1024;
 
 /// Longest CAIP-2 chain id.
 const MAX_CHAIN_ID_LEN: usize = 41;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chain_signers::Encoding;
-use enclave::{Configuration, RelayTransport, boot, serve};
+use enclave::{
+    Configuration, DangerConfiguration, Ports, RelayTransport, RootCertificate, SessionClients, boot, serve,
+};
 use kms_enclave_client::TlsRoots;
 use nsm_attest::Clock;
 use nsm_attest::sim::{Authority, SimulatedNsm};
@@ -18,7 +20,7 @@ use signer_protocol::method::{
 use signer_protocol::record::RecordDigest;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use vsock_rpc::{Addr, CallError, Client, Method, ServerHandle};
+use vsock_rpc::{Addr, CallError, Client, Method};
 
 #[tokio::test]
 async fn by_default_the_parent_neither_administers_nor_signs() {
@@ -92,6 +94,50 @@ fn configurations_outside_the_format_are_named() {
     assert!(Configuration::from_json(long.as_bytes()).unwrap_err().to_string().contains("more than"));
 }
 
+#[test]
+fn sessions_and_what_weakens_are_read_within_their_limits() {
+    let parsed = |more: &str| Configuration::from_json(configuration("tcp:127.0.0.1:1", more).as_bytes());
+    let sessions = |clients: &str| format!(r#","sessions":{{"port":"vsock:any:5001","clients":{clients}}}"#);
+    let identity = |number: usize| format!("\"{number:064x}\"");
+    let list = |count: usize| format!("[{}]", (0..count).map(identity).collect::<Vec<_>>().join(","));
+    assert_eq!(parsed(&sessions("\"any\"")).unwrap().sessions.unwrap().clients, SessionClients::Any);
+    for count in [1, 900] {
+        let SessionClients::Only(clients) = parsed(&sessions(&list(count))).unwrap().sessions.unwrap().clients else {
+            panic!("a list")
+        };
+        assert_eq!(clients.len(), count);
+    }
+    for (more, part) in [
+        (sessions("[]"), "sessions.clients has 0 clients, outside 1..=1024"),
+        (sessions(&format!("[{0},{0}]", identity(7))), "twice"),
+        (sessions("\"all\""), "expected sessions.clients"),
+        (sessions("[\"AB\"]"), "64 lower-case hexadecimal digits"),
+        (sessions("\"any\"").replace("vsock:any:5001", "tcp:127.0.0.1:1"), "sessions.port is tcp:127.0.0.1:1"),
+        (r#","sessions":{"port":"vsock:any:5001"}"#.into(), "missing field `clients`"),
+        (r#","danger":{"kms_tls_roots":[]}"#.into(), "danger.kms_tls_roots has 0 certificates, outside 1..=8"),
+        (r#","danger":{}"#.into(), "missing field `kms_tls_roots`"),
+        (r#","danger":{"kms_tls_roots":["AAAA"]}"#.into(), "no X.509 certificate"),
+        (r#","danger":{"kms_tls_roots":["?"]}"#.into(), "not base64"),
+        (r#","danger":{"kms_tls_roots":["AAAA"],"debug":true}"#.into(), "unknown field `debug`"),
+        (format!(r#","danger":{{"kms_tls_roots":[{}]}}"#, ["\"AAAA\""; 9].join(",")), "outside 1..=8"),
+    ] {
+        let error = parsed(&more).unwrap_err().to_string();
+        assert!(error.contains(part), "{more}: {error}");
+    }
+}
+
+#[test]
+fn roots_in_place_of_amazons_are_trusted_alone() {
+    let parsed = |more: &str| Configuration::from_json(configuration("tcp:127.0.0.1:1", more).as_bytes()).unwrap();
+    assert_eq!(parsed("").kms_tls_roots().unwrap().len(), TlsRoots::amazon().len());
+    let authority = Authority::generate(Clock::system().now()).unwrap();
+    let root = RootCertificate::from_der(authority.root_certificate());
+    let danger = serde_json::to_string(&DangerConfiguration { kms_tls_roots: vec![root] }).unwrap();
+    let overridden = parsed(&format!(r#","danger":{danger}"#));
+    assert_eq!(overridden.kms_tls_roots().unwrap().len(), 1);
+    assert_eq!(Configuration::from_json(&serde_json::to_vec(&overridden).unwrap()).unwrap(), overridden);
+}
+
 struct Unknown;
 
 impl Method for Unknown {
@@ -104,7 +150,7 @@ impl Method for Unknown {
 struct Port {
     client: Client,
     addr: Addr,
-    _server: ServerHandle,
+    _server: Ports,
     _folder: TempDir,
 }
 
@@ -125,7 +171,7 @@ impl Port {
 
     async fn generate(&self) -> Result<(), CallError> {
         let policy = br#"{"version":1,"rules":[]}"#.to_vec();
-        let request = GenerateKeyRequest { family: "eip155".into(), policy };
+        let request = GenerateKeyRequest { family: "eip155".into(), policy, callers: Vec::new() };
         self.client.call::<GenerateKey>(&request, DEADLINE).await.map(drop)
     }
 

@@ -4,21 +4,21 @@
 use std::sync::Arc;
 
 use chain_signers::{Encoding, evm};
-use enclave::{Configuration, RelayTransport, Service, ServiceError, boot};
+use enclave::{Caller, Configuration, RelayTransport, Service, ServiceError, boot};
 use kms_enclave_client::sim::{AdminClient, KmsSimulator};
 use kms_enclave_client::{Credentials, KeyArn, TcpTransport, TlsRoots};
 use nsm_attest::sim::{self, Authority, SimulatedNsm};
 use nsm_attest::{Clock, NsmError, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
 use signer_protocol::code;
-use signer_protocol::method::{AwsCredentials, ExpectedKey, GenerateKeyResponse, SignRequest};
+use signer_protocol::method::{AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, SignRequest};
 use signer_protocol::record::Record;
 use vsock_rpc::Addr;
 
 #[tokio::test]
 async fn a_generated_key_signs_what_its_policy_allows() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
-    let signed = world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
+    let signed = world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap();
     let recovered = evm::recover_sender(&signed.signed_transaction).unwrap();
     assert_eq!(recovered, key.description.address);
     assert_eq!(signed.rule, "reference");
@@ -28,15 +28,15 @@ async fn a_generated_key_signs_what_its_policy_allows() {
 #[tokio::test]
 async fn signing_again_gives_the_same_bytes() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
-    let first = world.service.sign(&request(&key, REFERENCE)).await.unwrap();
-    assert_eq!(world.service.sign(&request(&key, REFERENCE)).await.unwrap(), first);
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
+    let first = world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap();
+    assert_eq!(world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap(), first);
 }
 
 #[tokio::test]
 async fn the_birth_document_attests_this_record_and_carries_no_key() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let digest = Record::from_bytes(&key.record).unwrap().digest();
     let born = UserData { purpose: Purpose::Birth, digest: *digest.as_bytes() };
     let policy = Policy::builder().pcr(PcrIndex::IMAGE, [sim::pcr0(b"program", b"")]).user_data(born.encode()).build();
@@ -48,14 +48,14 @@ async fn the_birth_document_attests_this_record_and_carries_no_key() {
 #[tokio::test]
 async fn what_the_policy_does_not_name_is_denied() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let elsewhere = REFERENCE.replace("0xa5D3241A1591061F2a4bB69CA0215F66520E67cf", OTHER);
     let other_chain = REFERENCE.replace("\"chainId\":4", "\"chainId\":1");
     for transaction in [elsewhere, other_chain] {
-        let error = world.service.sign(&request(&key, &transaction)).await.unwrap_err();
+        let error = world.service.sign(Caller::Parent, request(&key, &transaction)).await.unwrap_err();
         assert_eq!(error.code(), code::POLICY_DENIED, "{error}");
     }
-    world.service.sign(&request(&key, REFERENCE)).await.expect("the next request works");
+    world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.expect("the next request works");
 }
 
 #[tokio::test]
@@ -64,15 +64,15 @@ async fn limits_over_time_are_counted_in_the_enclave() {
     let limits = r#","limits":[{"seconds":3600,"signatures":2}]}]}"#;
     let policy = format!("{}{limits}", POLICY.strip_suffix("}]}").unwrap());
     let (key, other) = (
-        world.service.generate_key("eip155", policy.clone().into()).await.unwrap(),
-        world.service.generate_key("eip155", policy.into()).await.unwrap(),
+        world.service.generate_key(asked(&policy)).await.unwrap(),
+        world.service.generate_key(asked(&policy)).await.unwrap(),
     );
     for _ in 0..2 {
-        world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+        world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap();
     }
-    let error = world.service.sign(&request(&key, REFERENCE)).await.unwrap_err();
+    let error = world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap_err();
     assert_eq!(error.code(), code::POLICY_DENIED, "{error}");
-    world.service.sign(&request(&other, REFERENCE)).await.expect("another key has its own limit");
+    world.service.sign(Caller::Parent, request(&other, REFERENCE)).await.expect("another key has its own limit");
 }
 
 #[tokio::test]
@@ -80,10 +80,10 @@ async fn a_hash_is_signed_only_if_the_policy_says_blind_signing() {
     let world = World::new().await;
     let blind = POLICY.replace(r#""name""#, r#""blind_signing":true,"name""#);
     for (policy, is_permitted) in [(POLICY.to_owned(), false), (blind, true)] {
-        let key = world.service.generate_key("eip155", policy.into()).await.unwrap();
+        let key = world.service.generate_key(asked(&policy)).await.unwrap();
         let (encoding, payload, chain_id) = (Encoding::Prehash, vec![7; 32], Some("eip155:4".to_owned()));
         let hash = SignRequest { encoding, payload, chain_id, ..request(&key, REFERENCE) };
-        match world.service.sign(&hash).await {
+        match world.service.sign(Caller::Parent, hash).await {
             Ok(signed) => assert!(is_permitted && signed.signed_transaction.len() == 65),
             Err(error) => assert!(!is_permitted && error.code() == code::POLICY_DENIED, "{error}"),
         }
@@ -93,8 +93,8 @@ async fn a_hash_is_signed_only_if_the_policy_says_blind_signing() {
 #[tokio::test]
 async fn no_altered_record_opens_even_when_its_original_is_cached() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
-    world.service.sign(&request(&key, REFERENCE)).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
+    world.service.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap();
     // One byte of the policy, of the last tag, and of what KMS must open: the parts that parse whatever they hold.
     let allowed = b"0xa5D3241A1591061F2a4bB69CA0215F66520E67cf";
     let in_policy = key.record.windows(allowed.len()).position(|window| window == allowed).unwrap() + 2;
@@ -104,7 +104,7 @@ async fn no_altered_record_opens_even_when_its_original_is_cached() {
         let record = Record::from_bytes(&altered).unwrap();
         let expected = ExpectedKey { public_key: key.description.public_key.clone(), record_digest: record.digest() };
         let request = SignRequest { record: altered, expected, ..request(&key, REFERENCE) };
-        let error = world.service.sign(&request).await.unwrap_err();
+        let error = world.service.sign(Caller::Parent, request).await.unwrap_err();
         assert_eq!(error.code(), code::RECORD_REJECTED, "byte {position}: {error}");
     }
 }
@@ -112,19 +112,19 @@ async fn no_altered_record_opens_even_when_its_original_is_cached() {
 #[tokio::test]
 async fn another_key_than_the_expected_one_is_not_used() {
     let world = World::new().await;
-    let mine = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
-    let other = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let mine = world.service.generate_key(asked(POLICY)).await.unwrap();
+    let other = world.service.generate_key(asked(POLICY)).await.unwrap();
     let swapped = SignRequest { record: other.record.clone(), ..request(&mine, REFERENCE) };
-    assert!(matches!(world.service.sign(&swapped).await, Err(ServiceError::KeyMismatch)));
+    assert!(matches!(world.service.sign(Caller::Parent, swapped).await, Err(ServiceError::KeyMismatch)));
     let mut wrong_digest = request(&mine, REFERENCE);
     wrong_digest.expected.record_digest = other.description.record_digest;
-    assert!(matches!(world.service.sign(&wrong_digest).await, Err(ServiceError::KeyMismatch)));
+    assert!(matches!(world.service.sign(Caller::Parent, wrong_digest).await, Err(ServiceError::KeyMismatch)));
 }
 
 #[tokio::test]
 async fn a_record_under_a_key_that_is_not_measured_is_refused_before_kms_is_asked() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let calls = world.calls();
     let arn = world.kms_key.as_str().as_bytes();
     let at = key.record.windows(arn.len()).position(|window| window == arn).unwrap();
@@ -139,12 +139,12 @@ async fn a_record_under_a_key_that_is_not_measured_is_refused_before_kms_is_aske
 #[tokio::test]
 async fn an_enclave_measured_otherwise_is_refused_by_kms() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let changed = world.enclave(b"another program");
-    let error = changed.sign(&request(&key, REFERENCE)).await.unwrap_err();
+    let error = changed.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap_err();
     assert_eq!(error.code(), code::KMS_REFUSED, "{error}");
     assert!(error.to_string().contains("AccessDenied"), "{error}");
-    let error = changed.generate_key("eip155", POLICY.into()).await.unwrap_err();
+    let error = changed.generate_key(asked(POLICY)).await.unwrap_err();
     assert_eq!(error.code(), code::KMS_REFUSED, "{error}");
 }
 
@@ -160,13 +160,13 @@ async fn the_parent_gets_no_data_key_without_attestation() {
 #[tokio::test]
 async fn a_hundred_requests_for_a_cold_key_make_one_call_to_kms() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let cold = world.enclave(b"program");
     let before = world.calls();
     let mut requests = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let (service, request) = (Arc::clone(&cold), request(&key, REFERENCE));
-        requests.spawn(async move { service.sign(&request).await.map(drop) });
+        requests.spawn(async move { service.sign(Caller::Parent, request).await.map(drop) });
     }
     while let Some(outcome) = requests.join_next().await {
         outcome.unwrap().unwrap();
@@ -177,52 +177,62 @@ async fn a_hundred_requests_for_a_cold_key_make_one_call_to_kms() {
 #[tokio::test]
 async fn without_fresh_credentials_nothing_reaches_kms() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let bare = world.enclave_without_credentials(b"program");
     let before = world.calls();
-    let missing = bare.sign(&request(&key, REFERENCE)).await.unwrap_err();
+    let missing = bare.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap_err();
     assert_eq!(missing.code(), code::CREDENTIALS_MISSING);
     let mut expired = world.aws_credentials();
     expired.expires_at_ms = Some(1);
     bare.set_credentials(&expired).unwrap();
     assert!(!bare.health().credentials_fresh);
-    assert_eq!(bare.sign(&request(&key, REFERENCE)).await.unwrap_err().code(), code::CREDENTIALS_MISSING);
+    assert_eq!(
+        bare.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap_err().code(),
+        code::CREDENTIALS_MISSING
+    );
     assert_eq!(world.calls(), before);
     bare.set_credentials(&world.aws_credentials()).unwrap();
-    bare.sign(&request(&key, REFERENCE)).await.expect("fresh credentials are taken up");
+    bare.sign(Caller::Parent, request(&key, REFERENCE)).await.expect("fresh credentials are taken up");
 }
 
 #[tokio::test]
 async fn a_failing_nsm_is_named_and_what_was_made_before_goes_on_serving() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let (cold, nsm) = world.enclave_and_nsm();
     nsm.set_fault(NsmError::InternalError);
     assert_eq!(cold.warm().await.unwrap_err().code(), code::NSM_UNAVAILABLE);
     let before = world.calls();
-    assert_eq!(cold.sign(&request(&key, REFERENCE)).await.unwrap_err().code(), code::NSM_UNAVAILABLE);
+    assert_eq!(cold.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap_err().code(), code::NSM_UNAVAILABLE);
     assert_eq!(world.calls(), before);
     nsm.set_fault(None);
-    cold.sign(&request(&key, REFERENCE)).await.expect("the next request finds that the NSM works again");
+    cold.sign(Caller::Parent, request(&key, REFERENCE)).await.expect("the next request finds that the NSM works again");
 
     // To unseal, a warm enclave needs KMS, but no NSM: its recipient key and document are young enough.
     let (warm, nsm) = world.enclave_and_nsm();
     warm.warm().await.unwrap();
     nsm.set_fault(NsmError::InternalError);
-    warm.sign(&request(&key, REFERENCE)).await.unwrap();
+    warm.sign(Caller::Parent, request(&key, REFERENCE)).await.unwrap();
 }
 
 #[tokio::test]
 async fn bad_input_is_named_and_the_next_request_works() {
     let world = World::new().await;
-    let key = world.service.generate_key("eip155", POLICY.into()).await.unwrap();
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
     let cases = [
-        (world.service.generate_key("unheard", POLICY.into()).await.map(drop), code::UNKNOWN_CHAIN),
-        (world.service.generate_key("eip155", b"{}".to_vec()).await.map(drop), code::MALFORMED_POLICY),
-        (world.service.generate_key("eip155", vec![b' '; 17_000]).await.map(drop), code::MALFORMED_FIELD),
+        (
+            world
+                .service
+                .generate_key(GenerateKeyRequest { family: "unheard".into(), ..asked(POLICY) })
+                .await
+                .map(drop),
+            code::UNKNOWN_CHAIN,
+        ),
+        (world.service.generate_key(asked("{}")).await.map(drop), code::MALFORMED_POLICY),
+        (world.service.generate_key(asked(&" ".repeat(17_000))).await.map(drop), code::MALFORMED_FIELD),
         (world.service.describe_key(b"no record").await.map(drop), code::RECORD_REJECTED),
-        (world.service.sign(&request(&key, "{}")).await.map(drop), code::MALFORMED_TRANSACTION),
-        (world.service.sign(&request(&key, "")).await.map(drop), code::MALFORMED_FIELD),
+        (world.service.sign(Caller::Parent, request(&key, "{}")).await.map(drop), code::MALFORMED_TRANSACTION),
+        (world.service.sign(Caller::Parent, request(&key, "")).await.map(drop), code::MALFORMED_FIELD),
         (sign_on(&world, &key, "nonsense").await, code::MALFORMED_FIELD),
         (sign_on(&world, &key, "eip155:5").await, code::MALFORMED_TRANSACTION),
     ];
@@ -246,7 +256,11 @@ async fn an_enclave_with_a_clock_that_cannot_be_does_not_boot() {
 
 async fn sign_on(world: &World, key: &GenerateKeyResponse, chain_id: &str) -> Result<(), ServiceError> {
     let request = SignRequest { chain_id: Some(chain_id.into()), ..request(key, REFERENCE) };
-    world.service.sign(&request).await.map(drop)
+    world.service.sign(Caller::Parent, request).await.map(drop)
+}
+
+fn asked(policy: &str) -> GenerateKeyRequest {
+    GenerateKeyRequest { family: "eip155".into(), policy: policy.into(), callers: Vec::new() }
 }
 
 fn request(key: &GenerateKeyResponse, transaction: &str) -> SignRequest {

@@ -8,7 +8,7 @@ use enclave::{Configuration, RelayTransport, Service, boot};
 use kms_enclave_client::TlsRoots;
 use nsm_attest::sim::{Authority, SimulatedNsm};
 use nsm_attest::{AttestationRequest, Clock, Nsm, NsmDescription, NsmError, PcrDescription, PcrIndex, PcrValue};
-use signer_protocol::method::AwsCredentials;
+use signer_protocol::method::{AwsCredentials, GenerateKeyRequest};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ async fn cancelled_requests_leave_a_bounded_amount_of_work() {
     let mut requests = JoinSet::new();
     for _ in 0..100 {
         let service = Arc::clone(&service);
-        requests.spawn(async move { service.generate_key("eip155", br#"{"version":1,"rules":[]}"#.to_vec()).await });
+        requests.spawn(async move { service.generate_key(asked()).await });
     }
     for _ in 0..PLACES {
         arrivals.recv().await.unwrap();
@@ -29,8 +29,12 @@ async fn cancelled_requests_leave_a_bounded_amount_of_work() {
     requests.shutdown().await;
     gate.set_open(true);
     // Gets a place once the work that was left behind is done; there is no KMS, so it ends there.
-    service.generate_key("eip155", br#"{"version":1,"rules":[]}"#.to_vec()).await.unwrap_err();
+    service.generate_key(asked()).await.unwrap_err();
     assert_eq!(gate.key_ids.load(Ordering::SeqCst), PLACES + 1);
+}
+
+fn asked() -> GenerateKeyRequest {
+    GenerateKeyRequest { family: "eip155".into(), policy: br#"{"version":1,"rules":[]}"#.to_vec(), callers: Vec::new() }
 }
 
 /// An NSM that answers for key ids only while it is open.
