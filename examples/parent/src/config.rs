@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use vsock_rpc::Addr;
-use vsock_rpc::transport::HostPort;
 
 pub use self::error::ConfigError;
 use crate::credentials::CredentialsSource;
@@ -32,7 +31,7 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where the AWS credentials come from that the enclave calls KMS with.
     pub credentials: CredentialsSource,
-    /// Byte relays out of the enclave: the only way it reaches the network.
+    /// Byte relays: out of the enclave, the only way it reaches the network, and in, for sessions that end in it.
     pub relays: Vec<RelayConfig>,
     /// How much is served at once.
     pub limits: Limits,
@@ -83,10 +82,10 @@ pub enum StoreConfig {
 /// One relay: whatever connects to `listen` is connected to `target`, and to nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayConfig {
-    /// Where the enclave connects to.
+    /// Where the enclave connects to, or its callers.
     pub listen: Addr,
-    /// Where its bytes go.
-    pub target: HostPort,
+    /// Where their bytes go: a host of the network, or a port of the enclave.
+    pub target: Addr,
 }
 
 /// How much is served at once; what is above waits or is refused.

@@ -27,7 +27,7 @@
 //! | request | body | answer |
 //! |---|---|---|
 //! | `POST /` | `transaction_payload`, `secret_id` | 200 `transaction_signed`, `transaction_hash` |
-//! | `POST /v1/keys` | `family`, `policy` | 201 a key; `Location` is its path |
+//! | `POST /v1/keys` | `family`, `policy`, `callers` | 201 a key; `Location` is its path |
 //! | `GET /v1/keys?after=ID&limit=N` | | 200 `keys`, `unreadable`, `next` |
 //! | `GET /v1/keys/{id}` | | 200 a key |
 //! | `POST /v1/keys/{id}/sign` | `encoding`, `transaction`, `chain_id` | 200 `signed_transaction`, `transaction_id`, `summary`, `rule` |
@@ -50,6 +50,9 @@
 //! - `secret_id`, and `{id}` of a path: a key's id, 32 lower-case hexadecimal digits.
 //! - `family`: a CAIP-2 namespace, such as `eip155` or `solana`.
 //! - `policy`: an object of at most 16 KiB, sealed into the key's record.
+//! - `callers`: up to 64 strings of 64 hexadecimal digits, each once: SHA-256 of the SPKI of clients that alone may sign
+//!   with the key, and only over sessions of their own (`signerctl session`), never through this API. May be left out:
+//!   the key is then the parent's to use, if the enclave's configuration lets it.
 //! - `encoding` and `transaction`: `"json"` or `"typed_data"` (EIP-712) and an object, or `"binary"`, `"message"` or
 //!   `"prehash"` and a string of `0x` and hex; at most 512 KiB. What each means is said by `chain_signers::Encoding`.
 //! - `chain_id`: a CAIP-2 chain id such as `eip155:1`, for transactions that do not name their chain; may be left out.
@@ -58,7 +61,7 @@
 //!
 //! ## Fields of answers
 //!
-//! A key has the fields below; in a list it lacks the last two.
+//! A key has the fields below; in a list it lacks the last three.
 //!
 //! | field | content |
 //! |---|---|
@@ -69,6 +72,7 @@
 //! | `address` | in the chain's own spelling |
 //! | `record_digest` | hex without `0x`, 32 bytes |
 //! | `revision` | number |
+//! | `callers` | a list as in requests |
 //! | `birth_document` | base64, with padding: the signed attestation document over `record_digest` |
 //! | `record` | base64, with padding: the sealed record |
 //!
@@ -90,7 +94,7 @@
 //! |---|---|---|
 //! | `/problems/malformed-json` | 400 | the body is not JSON |
 //! | `/problems/malformed-request` | 400 | the request cannot be read |
-//! | `/problems/not-permitted` | 403 | the enclave's measured configuration does not allow it |
+//! | `/problems/not-permitted` | 403 | the enclave's measured configuration does not allow it, or the key is for others to sign with |
 //! | `/problems/policy-denied` | 403 | the key's policy does not allow the transaction |
 //! | `/problems/not-found` | 404 | no such key or path |
 //! | `/problems/method-not-allowed` | 405 | the path does not take the method; `Allow` says which it takes |
@@ -126,7 +130,10 @@
 //!   "enclave": "vsock:16:5000",
 //!   "store": {"directory": "/var/lib/nitro-signer/keys"},
 //!   "credentials": {"file": "/run/nitro-signer/credentials.json"},
-//!   "relays": [{"listen": "vsock:3:8000", "target": "kms.us-east-1.amazonaws.com:443"}],
+//!   "relays": [
+//!     {"listen": "vsock:3:8000", "target": "kms.us-east-1.amazonaws.com:443"},
+//!     {"listen": "tcp:0.0.0.0:5001", "target": "vsock:16:5001"}
+//!   ],
 //!   "limits": {"max_in_flight": 256},
 //!   "timeouts_ms": {"request": 20000}
 //! }
@@ -139,7 +146,9 @@
 //!   is refused, and so is one that another parent serves.
 //! - `credentials`: a file in the format below, or `"environment"`: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and
 //!   if they are set `AWS_SESSION_TOKEN` and `AWS_CREDENTIAL_EXPIRATION`, which cannot change while the parent runs.
-//! - `relays`: up to 16.
+//! - `relays`: up to 16, each of at most `limits.max_relay_connections` connections. A relay leads out of the enclave, to
+//!   `host:port`, or into it, to `vsock:CID:PORT` or `unix:/path`: callers reach its session port so. What passes is
+//!   encrypted between caller and enclave. A relay leads nowhere but to its target.
 //! - `enclave`, `relays`, `limits` and `timeouts_ms` may be left out, and so may each field of the last two: [`Limits`]
 //!   (each 1..=65536, but `max_body_len` 1024..=1048576) and [`Timeouts`] (each 100..=300000).
 //!

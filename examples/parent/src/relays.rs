@@ -1,11 +1,10 @@
-//! The relays out of the enclave, from their start to their end.
+//! The relays out of the enclave and into it, from their start to their end.
 
 use std::io;
 use std::time::Duration;
 
 use futures_util::future;
 use vsock_rpc::relay::{Allowlist, Counters, Relay, RelayHandle};
-use vsock_rpc::transport::HostPort;
 use vsock_rpc::{Addr, Listener};
 
 use crate::config::{Limits, RelayConfig};
@@ -35,11 +34,11 @@ impl Relays {
         Self::serve(bound, limits).await
     }
 
-    async fn serve(bound: Vec<(Addr, HostPort, Listener)>, limits: &Limits) -> Result<Self, StartError> {
-        let allowlist: Allowlist = bound.iter().map(|(_, target, _)| Addr::Tcp(target.clone())).collect();
+    async fn serve(bound: Vec<(Addr, Addr, Listener)>, limits: &Limits) -> Result<Self, StartError> {
+        let allowlist: Allowlist = bound.iter().map(|(_, target, _)| target.clone()).collect();
         let mut relays = Self(Vec::with_capacity(bound.len()));
         for (listen, target, listener) in bound {
-            let relay = Relay::new(Addr::Tcp(target), allowlist.clone())
+            let relay = Relay::new(target, allowlist.clone())
                 .max_connections(limits.max_relay_connections)
                 .drain_timeout(NO_TIME)
                 .serve(listener);
@@ -76,8 +75,8 @@ impl Relays {
         future::select_all(ends).await.0
     }
 
-    /// Closes all connections. Nobody who needed one is left by then: what is open are those that the enclave keeps for
-    /// its next calls, and these would not end by themselves.
+    /// Closes all connections: those that the enclave keeps for its next calls, and those that callers keep for theirs.
+    /// Neither would end by themselves. A call in progress over a session fails, and its client connects again.
     pub(crate) async fn shutdown(self) {
         for relay in self.0 {
             relay.handle.shutdown().await;
@@ -96,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn relay_whose_listener_fails_for_good_is_told_with_its_address() {
-        let target = HostPort::new("127.0.0.1", 1).unwrap();
+        let target: Addr = "tcp:127.0.0.1:1".parse().unwrap();
         let (lasting, _connector) = Listener::memory(1);
         let (failing, connector) = Listener::memory(1);
         let addr = |name: &str| Addr::unix(format!("/not-bound/{name}")).unwrap();
@@ -111,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn connections_that_the_enclave_keeps_do_not_hold_up_the_end() {
         let kms = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = HostPort::new("127.0.0.1", kms.local_addr().unwrap().port()).unwrap();
+        let target = Addr::from(kms.local_addr().unwrap());
         let (listener, connector) = Listener::memory(64);
         let bound = vec![(Addr::unix("/not-bound").unwrap(), target, listener)];
         let relays = Relays::serve(bound, &Limits::default()).await.unwrap();

@@ -31,7 +31,12 @@ fn every_field_is_taken() {
     let config = parse(|document| {
         document["enclave"] = json!("unix:/run/enclave.sock");
         document["credentials"] = json!({"file": "/run/credentials.json"});
-        document["relays"] = json!([{"listen": "vsock:3:8000", "target": "kms.us-east-1.amazonaws.com:443"}]);
+        document["relays"] = json!([
+            {"listen": "vsock:3:8000", "target": "kms.us-east-1.amazonaws.com:443"},
+            {"listen": "tcp:0.0.0.0:5001", "target": "vsock:16:5001"},
+            {"listen": "tcp:127.0.0.1:5002", "target": "unix:/run/sessions.sock"},
+            {"listen": "tcp:127.0.0.1:5003", "target": "vsock:443"},
+        ]);
         document["limits"] =
             json!({"max_connections": 1, "max_in_flight": 2, "max_body_len": 4096, "max_relay_connections": 3});
         document["timeouts_ms"] = json!({"handshake": 100, "header": 101, "body": 102, "request": 103, "write": 104,
@@ -39,7 +44,9 @@ fn every_field_is_taken() {
     })
     .unwrap();
     assert_eq!(config.relays[0].listen, Addr::Vsock { cid: 3, port: 8000 });
-    assert_eq!(config.relays[0].target.to_string(), "kms.us-east-1.amazonaws.com:443");
+    let targets: Vec<_> = config.relays.iter().map(|relay| relay.target.to_string()).collect();
+    let expected = ["tcp:kms.us-east-1.amazonaws.com:443", "vsock:16:5001", "unix:/run/sessions.sock", "tcp:vsock:443"];
+    assert_eq!(targets, expected);
     assert_eq!((config.limits.max_connections, config.limits.max_relay_connections), (1, 3));
     assert_eq!((config.limits.max_in_flight, config.limits.max_body_len), (2, 4096));
     assert_eq!(config.timeouts.request, Duration::from_millis(103));
@@ -63,6 +70,8 @@ fn refusal_names_the_field_and_its_limits() {
         (json!({"listen": "localhost"}), "field listen: \"localhost\" is not an address"),
         (json!({"enclave": "vsock:16"}), "field enclave: \"vsock:16\""),
         (json!({"relays": [{"listen": "vsock:3:8000", "target": "kms"}]}), "field relays[0].target: \"kms\""),
+        (json!({"relays": [{"listen": "vsock:3:8000", "target": "vsock:16:x"}]}), "target: \"vsock:16:x\""),
+        (json!({"relays": [{"listen": "vsock:3:8000", "target": "tcp:kms:443"}]}), "target: \"tcp:kms:443\""),
         (json!({"relays": [{"listen": "vsock", "target": "kms:443"}]}), "field relays[0].listen: \"vsock\""),
         (json!({"credentials": "instance"}), "unknown variant `instance`"),
     ] {

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use signer_protocol::client::RawAnswer;
 use signer_protocol::code;
 use signer_protocol::method::{DescribeKey, GenerateKey, Health, Sign};
-use signer_protocol::record::{KeyId, Record};
+use signer_protocol::record::{KeyId, Record, SpkiDigest};
 
 use crate::support::{Harness, problem, problem_of, refused};
 
@@ -33,6 +33,35 @@ async fn key_is_created_stored_listed_and_shown() {
     assert_eq!(page.keys.len(), 1);
     assert_eq!(page.keys[0].address, created.address);
     assert_eq!(page.keys[0].record, None);
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn key_for_callers_names_them_everywhere_but_in_lists() {
+    let harness = Harness::start().await;
+    let callers = [SpkiDigest::from_bytes([7; 32]), SpkiDigest::from_bytes([8; 32])];
+    let created = harness.client.create_key_for("eip155", POLICY, &callers).await.unwrap();
+    assert_eq!(created.callers.as_deref(), Some(&callers[..]));
+    assert_eq!(Record::from_bytes(created.record.as_deref().unwrap()).unwrap().header().callers, callers);
+    assert_eq!(harness.client.show_key(&created.id).await.unwrap(), created);
+    assert_eq!(harness.client.list_keys().await.unwrap().keys[0].callers, None);
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn callers_outside_their_limits_are_422_and_other_callers_than_asked_for_are_502() {
+    let harness = Harness::start().await;
+    let hex = |number: usize| format!("\"{number:064x}\"");
+    let many: Vec<_> = (0..65).map(hex).collect();
+    for bad in [many.join(","), [hex(1), hex(1)].join(","), "\"ab\"".into(), hex(10).to_uppercase(), "7".into()] {
+        let body = format!(r#"{{"family":"eip155","policy":{{"version":1,"rules":[]}},"callers":[{bad}]}}"#);
+        let answer = post(&harness, "/v1/keys", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    let body = r#"{"family":"eip155","policy":{"version":1,"rules":[]},"callers":[]}"#;
+    assert_eq!(post(&harness, "/v1/keys", body).await.status, StatusCode::CREATED);
+    *harness.enclave.state.added_caller.lock().unwrap() = Some(SpkiDigest::from_bytes([9; 32]));
+    assert_eq!(refused(harness.client.create_key("eip155", POLICY).await), problem(502, "enclave-failed"));
     harness.shutdown().await;
 }
 

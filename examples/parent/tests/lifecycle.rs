@@ -184,7 +184,7 @@ async fn start_that_fails_leaves_nothing_running() {
     let dir = tempfile::tempdir().unwrap();
     let tls = TestTls::generate();
     let free = Addr::unix(dir.path().join("kms.sock")).unwrap();
-    let relay = |listen| RelayConfig { listen, target: "127.0.0.1:1".parse().unwrap() };
+    let relay = |listen| RelayConfig { listen, target: "tcp:127.0.0.1:1".parse().unwrap() };
     let mut broken = config(&dir, &tls);
     broken.relays = vec![relay(free.clone()), relay(Addr::unix(dir.path().join("missing/kms.sock")).unwrap())];
     let refused = Parent::start(broken).await.unwrap_err();
@@ -219,6 +219,45 @@ async fn relay_carries_bytes_to_its_target_and_counts_them() {
     echo.await.unwrap();
     assert_eq!(harness.parent.relay_counters()[0].bytes_to_target, 5);
     harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn relay_into_the_enclave_carries_both_ways_and_no_more_connections_than_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Addr::unix(dir.path().join("sessions.sock")).unwrap();
+    let sessions = tokio::net::UnixListener::bind(target.as_unix().unwrap()).unwrap();
+    let relay = RelayConfig { listen: "tcp:127.0.0.1:0".parse().unwrap(), target };
+    let harness = Harness::start_with(|config| {
+        config.relays.push(relay);
+        config.limits.max_relay_connections = 1;
+    })
+    .await;
+    let listen = harness.parent.relay_addrs().remove(0);
+    let mut caller = listen.connect().await.unwrap();
+    caller.write_all(b"hello").await.unwrap();
+    let (mut session, _) = sessions.accept().await.unwrap();
+    let mut bytes = [0; 5];
+    session.read_exact(&mut bytes).await.unwrap();
+    session.write_all(b"world").await.unwrap();
+    caller.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"world");
+
+    let mut above = listen.connect().await.unwrap();
+    let closed = in_time("one above the bound is closed", above.read(&mut bytes)).await;
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    let counters = harness.parent.relay_counters()[0];
+    assert_eq!((counters.bytes_to_target, counters.bytes_from_target), (5, 5));
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn relay_to_an_address_that_nobody_has_is_refused_at_the_start() {
+    let any = RelayConfig { listen: "tcp:127.0.0.1:0".parse().unwrap(), target: "vsock:any:5001".parse().unwrap() };
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir, &TestTls::generate());
+    config.relays.push(any);
+    let refused = Parent::start(config).await;
+    assert!(matches!(refused, Err(StartError::Listen { .. })), "{refused:?}");
 }
 
 #[tokio::test]

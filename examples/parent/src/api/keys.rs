@@ -25,11 +25,11 @@ pub(super) async fn create(
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let (json_body, _permit) = body::read(request, Untyped::Refused, &state).await?;
-    let CreateKeyBody { family, policy } = body::decode(&json_body)?;
+    let CreateKeyBody { family, policy, callers } = body::decode(&json_body)?;
     check_family(&family)?;
     let policy = body::object("policy", policy)?;
     body::at_most("policy", policy.len(), MAX_POLICY_LEN)?;
-    let request = GenerateKeyRequest { family, policy: policy.to_vec() };
+    let request = GenerateKeyRequest { family, policy: policy.to_vec(), callers };
     let key = born(&state, &request, deadline).await?;
     tracing::info!(key_id = %key.description.key_id, "created a key");
     let location = HeaderValue::try_from(format!("/v1/keys/{}", key.description.key_id));
@@ -45,10 +45,14 @@ pub(super) async fn create(
 async fn born(state: &ApiState, request: &GenerateKeyRequest, deadline: Instant) -> Result<StoredKey, Problem> {
     let answer = state.enclave.call::<GenerateKey>(request, deadline).await?;
     let id = answer.description.key_id;
-    let family = answer.description.family.clone();
+    let (family, callers) = (answer.description.family.clone(), answer.description.callers.clone());
     let key = StoredKey::from_answer(answer).map_err(|reason| StoreError::Inconsistent { id, reason })?;
     if family != request.family {
         let reason = format!("its family is {family}, and {} was asked for", request.family);
+        return Err(StoreError::Inconsistent { id, reason }.into());
+    }
+    if callers != request.callers {
+        let reason = "it is for other callers than were asked for".to_owned();
         return Err(StoreError::Inconsistent { id, reason }.into());
     }
     state.store.create(key.clone()).await?;
@@ -99,7 +103,7 @@ pub(super) async fn show(State(state): State<ApiState>, Path(id): Path<String>) 
 }
 
 fn full(key: StoredKey) -> KeyAnswer {
-    KeyAnswer::from(key.description).with_documents(key.birth_document, key.record)
+    KeyAnswer::whole(key.description, key.birth_document, key.record)
 }
 
 /// The key of a path. What is not the form of an id names no key either.

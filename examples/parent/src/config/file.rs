@@ -11,6 +11,8 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
+use vsock_rpc::Addr;
+use vsock_rpc::transport::{HostPort, ParseAddrError};
 use zeroize::Zeroizing;
 
 use super::{Config, ConfigError, Limits, RelayConfig, StoreConfig, Timeouts, TlsIdentity};
@@ -178,13 +180,30 @@ fn relays(documents: Vec<RelayDocument>) -> Result<Vec<RelayConfig>, ConfigError
     let mut relays: Vec<RelayConfig> = Vec::with_capacity(documents.len());
     for (index, RelayDocument { listen, target }) in documents.into_iter().enumerate() {
         let listen = address(format!("relays[{index}].listen"), listen)?;
-        let target = address(format!("relays[{index}].target"), target)?;
+        let target = address::<RelayTarget>(format!("relays[{index}].target"), target)?.0;
         if relays.iter().any(|relay| relay.listen == listen) {
             return Err(ConfigError::RepeatedRelay { listen });
         }
         relays.push(RelayConfig { listen, target });
     }
     Ok(relays)
+}
+
+/// Where a relay leads: `host:port`, or an enclave's `vsock:cid:port` or `unix:/path`.
+struct RelayTarget(Addr);
+
+impl FromStr for RelayTarget {
+    type Err = ParseAddrError;
+
+    /// What is an address of a host and a port is one, whatever the host is called.
+    fn from_str(text: &str) -> Result<Self, ParseAddrError> {
+        match (text.parse::<HostPort>(), text.parse()) {
+            (Ok(host), _) => Ok(Self(Addr::Tcp(host))),
+            (Err(_), Ok(inward @ (Addr::Unix(_) | Addr::Vsock { .. }))) => Ok(Self(inward)),
+            (Err(_), Err(malformed)) if text.starts_with("vsock:") || text.starts_with("unix:") => Err(malformed),
+            (Err(malformed), _) => Err(malformed),
+        }
+    }
 }
 
 /// An address of any kind. Parsed here and not by serde, whose message would lack the field's name.

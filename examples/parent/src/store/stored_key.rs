@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use signer_protocol::method::{GenerateKeyResponse, KeyDescription};
-use signer_protocol::record::MAX_RECORD_LEN;
+use signer_protocol::record::{MAX_CALLERS, MAX_RECORD_LEN, SpkiDigest};
 use signer_protocol::{KeyId, Record, RecordDigest};
 
 /// A key as it is stored.
@@ -43,7 +43,8 @@ impl StoredKey {
 
     /// The file's content.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let KeyDescription { key_id, family, curve, public_key, address, revision, record_digest } = &self.description;
+        let KeyDescription { key_id, family, curve, public_key, address, revision, record_digest, callers } =
+            &self.description;
         let document = Document {
             version: VERSION,
             id: *key_id,
@@ -53,6 +54,7 @@ impl StoredKey {
             address: address.clone(),
             revision: *revision,
             record_digest: *record_digest,
+            callers: callers.clone(),
             record: STANDARD.encode(&self.record),
             birth_document: STANDARD.encode(&self.birth_document),
         };
@@ -62,7 +64,8 @@ impl StoredKey {
     /// The description must be that of the record. This finds accidents, not attacks: only the enclave, which opens
     /// the record, can tell whether it is genuine.
     fn check(&self) -> Result<(), String> {
-        let KeyDescription { key_id, family, curve, public_key, address, revision, record_digest } = &self.description;
+        let KeyDescription { key_id, family, curve, public_key, address, revision, record_digest, callers } =
+            &self.description;
         within("record", self.record.len(), 1, MAX_RECORD_LEN)?;
         within("birth document", self.birth_document.len(), 1, MAX_BIRTH_DOCUMENT_LEN)?;
         within("address", address.len(), 1, MAX_ADDRESS_LEN)?;
@@ -75,6 +78,7 @@ impl StoredKey {
             ("public key", header.public_key == *public_key),
             ("revision", header.revision == *revision),
             ("digest", record.digest() == *record_digest),
+            ("list of callers", header.callers == *callers),
         ];
         match same.into_iter().find(|(_, same)| !same) {
             Some((field, _)) => Err(format!("its {field} is not that of its record")),
@@ -95,6 +99,9 @@ struct Document {
     address: String,
     revision: u32,
     record_digest: RecordDigest,
+    /// Absent while empty, as it is in files older than it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    callers: Vec<SpkiDigest>,
     record: String,
     birth_document: String,
 }
@@ -113,6 +120,7 @@ impl Document {
                 address: self.address,
                 revision: self.revision,
                 record_digest: self.record_digest,
+                callers: self.callers,
             },
         })
     }
@@ -135,5 +143,5 @@ const MAX_BIRTH_DOCUMENT_LEN: usize = 16 * 1024;
 /// Longest address of any chain, in bytes, with room.
 const MAX_ADDRESS_LEN: usize = 256;
 
-/// Longest file: base64 of a record and a birth document, and the short fields.
-pub(super) const MAX_FILE_LEN: usize = (MAX_RECORD_LEN + MAX_BIRTH_DOCUMENT_LEN) / 3 * 4 + 4096;
+/// Longest file: base64 of a record and a birth document, callers in quoted hex on lines of their own, and the short fields.
+pub(super) const MAX_FILE_LEN: usize = (MAX_RECORD_LEN + MAX_BIRTH_DOCUMENT_LEN) / 3 * 4 + MAX_CALLERS * 80 + 4096;

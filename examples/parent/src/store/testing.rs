@@ -36,6 +36,7 @@ pub(super) fn answer(id: u8) -> GenerateKeyResponse {
             address: "0xfake".into(),
             revision: header.revision,
             record_digest: record.digest(),
+            callers: header.callers.clone(),
         },
         record: record.to_bytes(),
         birth_document: b"not a real attestation document".to_vec(),

@@ -14,7 +14,7 @@ use signer_protocol::method::{
     HealthRequest, HealthResponse, KeyDescription, PARENT_PORT_MAX_PAYLOAD_LEN, SetCredentials, SetCredentialsResponse,
     Sign, SignRequest, SignResponse,
 };
-use signer_protocol::record::{ContentKey, Creator, DataKey, KeyId, Origin, Record, RecordHeader};
+use signer_protocol::record::{ContentKey, Creator, DataKey, KeyId, Origin, Record, RecordHeader, SpkiDigest};
 use tokio::sync::Semaphore;
 use vsock_rpc::{Addr, CallContext, Listener, Method, RemoteError, Router, Server, ServerHandle};
 
@@ -41,6 +41,8 @@ pub struct State {
     pub may_sign: Semaphore,
     /// Requests to sign that have arrived.
     pub arrived: Semaphore,
+    /// Whom new keys are for besides those that were asked for.
+    pub added_caller: Mutex<Option<SpkiDigest>>,
     next_id: Mutex<u8>,
 }
 
@@ -59,6 +61,7 @@ impl FakeEnclave {
             described_address: Mutex::default(),
             may_sign: Semaphore::new(10_000),
             arrived: Semaphore::new(0),
+            added_caller: Mutex::default(),
             next_id: Mutex::new(first),
         });
         let router = Router::from_shared(Arc::clone(&state))
@@ -145,7 +148,9 @@ async fn generate_key(
         *next += 1;
         KeyId::from_bytes([*next - 1; 16])
     };
-    let record = record(id, &request.family, request.policy);
+    let mut callers = request.callers;
+    callers.extend(*state.added_caller.lock().unwrap());
+    let record = record_for(id, &request.family, request.policy, callers);
     Ok(GenerateKeyResponse {
         description: description(&record),
         record: record.to_bytes(),
@@ -203,18 +208,23 @@ fn description(record: &Record) -> KeyDescription {
         address: format!("address-of-{}", header.key_id),
         revision: header.revision,
         record_digest: record.digest(),
+        callers: header.callers.clone(),
     }
 }
 
 /// A record that opens with [`data_key`].
 pub fn record(key_id: KeyId, family: &str, policy: Vec<u8>) -> Record {
+    record_for(key_id, family, policy, Vec::new())
+}
+
+fn record_for(key_id: KeyId, family: &str, policy: Vec<u8>, callers: Vec<SpkiDigest>) -> Record {
     let header = RecordHeader {
         key_id,
         family: family.into(),
         curve: Curve::Secp256k1,
         public_key: vec![2; 33],
         policy,
-        callers: Vec::new(),
+        callers,
         administrators: Vec::new(),
         origin: Origin::Generated,
         creator: Creator::Parent,
