@@ -8,10 +8,12 @@ use chain_signers::Encoding;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nsm_attest::PcrValue;
 use signer_protocol::KeyId;
+use signer_protocol::record::SpkiDigest;
 
 use crate::attestation::arguments::AttestationCommand;
 use crate::chains::arguments::{KeyFileArguments, KeyFormat, PolicyCommand, TxCommand};
 use crate::kms::arguments::KmsCommand;
+use crate::session::arguments::SessionCommand;
 
 /// Operates a signing service whose keys live in an attested enclave.
 #[derive(Debug, Parser)]
@@ -69,7 +71,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
-    /// Have the enclave sign a transaction.
+    /// Speak to the enclave itself, end to end encrypted, as a caller that a key's record names.
+    Session {
+        #[command(subcommand)]
+        command: SessionCommand,
+    },
+    /// Have the enclave sign a transaction, through the parent.
     Sign(SignArguments),
     /// Read transactions, and sign with development keys, without a parent.
     Tx {
@@ -112,8 +119,12 @@ pub(crate) enum KeysCommand {
         /// The key's policy (JSON); - for standard input.
         #[arg(long, value_name = "FILE")]
         policy: PathBuf,
+        /// Identity of a session client (session keygen prints it) that may sign with the key; may be repeated, up to 64
+        /// times. These alone may then sign, over sessions of their own; without any, the parent may.
+        #[arg(long = "caller", value_name = "HEX")]
+        callers: Vec<SpkiDigest>,
         /// PCR0 of an image that is trusted; may be repeated. The new key is then accepted only if an enclave of such
-        /// an image attests that it made this key, of this family, under this policy.
+        /// an image attests that it made this key, of this family, under this policy, for these callers.
         #[arg(long, value_name = "HEX")]
         pcr0: Vec<PcrValue>,
         /// Root of the attestation documents (PEM or DER) instead of AWS's, for a simulated enclave.

@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::path::Path;
 
-use chain_signers::{Registry, VerifyingKey};
 use nsm_attest::{Clock, PcrIndex, PcrValue, Policy, TrustAnchor};
 use signer_protocol::birth::{Asked, verify_birth};
 use signer_protocol::client::KeyAnswer;
 
+use crate::address;
 use crate::failure::Failure;
 use crate::files;
 
@@ -32,11 +32,7 @@ pub(crate) fn check(
     let pcrs = Policy::builder().pcr(PcrIndex::IMAGE, pcr0);
     let born = verify_birth(record, document, asked, anchor, pcrs, Clock::system().now())?;
     let said = |expected: String| Failure::Address { expected, actual: key.address.clone() };
-    let registry = Registry::with_enabled_chains();
-    let chain = registry.get(asked.family).ok_or_else(|| said(format!("unknown for family {}", asked.family)))?;
-    let address = VerifyingKey::from_bytes(born.header.curve, &born.header.public_key)
-        .and_then(|verifying_key| chain.address(&verifying_key))
-        .map_err(|error| said(error.to_string()))?;
+    let address = address::of_key(asked.family, born.header.curve, &born.header.public_key).map_err(said)?;
     if address == key.address && born.header.key_id == key.id { Ok(()) } else { Err(said(address)) }
 }
 

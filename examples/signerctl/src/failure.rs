@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::attestation::{Refusal, variant_name};
 use crate::key_policy::KeyPolicyError;
 use crate::kms::KmsFailure;
+use crate::session::SessionFailure;
 
 /// Why a command failed. Paths are shown as `Debug` does it: without what a terminal would obey.
 #[derive(Debug, Error)]
@@ -41,6 +42,9 @@ pub(crate) enum Failure {
     /// A file above its size limit.
     #[error("{path:?} is longer than {max} bytes")]
     FileTooLong { path: PathBuf, max: u64 },
+    /// A key that could not be made or written.
+    #[error("{detail}")]
+    Key { detail: String },
     /// Values that make no key policy.
     #[error(transparent)]
     KeyPolicy(#[from] KeyPolicyError),
@@ -76,6 +80,9 @@ pub(crate) enum Failure {
     /// An attestation document that fails a check.
     #[error("{0}")]
     Rejected(Box<Refusal>),
+    /// A command of `session` failed.
+    #[error("{}", with_sources(.0.as_ref()))]
+    Session(Box<SessionFailure>),
     /// A transaction that this key cannot sign.
     #[error("cannot sign: {0}")]
     Signing(Box<SignError>),
@@ -108,6 +115,7 @@ impl Failure {
             }
             Self::Client(error) => client_exit_code(error),
             Self::Kms(failure) => failure.exit_code(),
+            Self::Session(failure) => failure.exit_code(),
             Self::Chain { .. }
             | Self::Document { .. }
             | Self::FileTooLong { .. }
@@ -120,7 +128,8 @@ impl Failure {
             | Self::NoUrl
             | Self::Policy(_)
             | Self::StandardInputTwice => USAGE,
-            Self::NotPrivate { .. }
+            Self::Key { .. }
+            | Self::NotPrivate { .. }
             | Self::UnreadableKeys { .. }
             | Self::Unreadable { .. }
             | Self::UnwritableFile { .. }
@@ -133,6 +142,7 @@ impl Failure {
         match (self, self.exit_code()) {
             (Self::Rejected(_), _) => "rejected",
             (Self::Kms(failure), REFUSED) if failure.is_rejection() => "rejected",
+            (Self::Session(failure), REFUSED) if failure.is_rejection() => "rejected",
             (_, REFUSED) => "refused",
             (_, MALFORMED) => "malformed",
             (_, USAGE) => "usage",
@@ -140,13 +150,15 @@ impl Failure {
         }
     }
 
-    /// Which check failed, by its name in nsm-attest or kms-enclave-client, or what KMS calls its refusal.
+    /// Which check failed, by its name in nsm-attest, vsock-rpc or kms-enclave-client, or what KMS or the enclave calls its
+    /// refusal.
     pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Self::Document { defect, .. } => Some(variant_name(defect)),
             Self::Kms(failure) => failure.reason(),
             Self::Policy(misuse) => Some(variant_name(misuse)),
             Self::Rejected(refusal) => Some(variant_name(&refusal.rejection)),
+            Self::Session(failure) => failure.reason(),
             _ => None,
         }
     }
@@ -171,6 +183,12 @@ impl Failure {
 impl From<KmsFailure> for Failure {
     fn from(failure: KmsFailure) -> Self {
         Self::Kms(Box::new(failure))
+    }
+}
+
+impl From<SessionFailure> for Failure {
+    fn from(failure: SessionFailure) -> Self {
+        Self::Session(Box::new(failure))
     }
 }
 

@@ -25,16 +25,17 @@ pub(crate) async fn execute(
     let client = || service::client(parent);
     match command {
         KeysCommand::Address(arguments) => chains::address(&arguments, stdin, output),
-        KeysCommand::Generate { family, policy, pcr0, trust_anchor } => {
+        KeysCommand::Generate { family, policy, callers, pcr0, trust_anchor } => {
             let client = client()?;
             let policy = files::read(&policy, stdin, MAX_POLICY_LEN as u64)?;
             let anchor = birth::trust_anchor(trust_anchor.as_deref(), stdin)?;
-            let key = client.create_key(&family, &policy).await?;
+            let key = client.create_key_for(&family, &policy, &callers).await?;
             let birth = if pcr0.is_empty() {
                 "not verified: give --pcr0 to know that the enclave made this key as asked"
             } else {
-                birth::check(&key, &Asked { family: &family, policy: &policy }, &anchor, pcr0)?;
-                "verified: an enclave of this PCR0 made this key, of this family, under this policy"
+                let asked = Asked { family: &family, policy: &policy, callers: &callers };
+                birth::check(&key, &asked, &anchor, pcr0)?;
+                "verified: an enclave of this PCR0 made this key, of this family, under this policy, for these callers"
             };
             output.result(&key, || format!("{}\nbirth          {birth}", describe(&key)))
         }
@@ -53,7 +54,8 @@ pub(crate) async fn execute(
     }
 }
 
-fn describe(key: &KeyAnswer) -> String {
+/// A key, a line a field.
+pub(crate) fn describe(key: &KeyAnswer) -> String {
     let mut lines = vec![
         format!("id             {}", key.id),
         format!("family         {}", escaped(&key.family)),
@@ -63,6 +65,7 @@ fn describe(key: &KeyAnswer) -> String {
         format!("revision       {}", key.revision),
         format!("record digest  {}", key.record_digest),
     ];
+    lines.extend(key.callers.iter().flatten().map(|caller| format!("caller         {caller}")));
     if let Some(document) = &key.birth_document {
         lines.push(format!("birth document {} bytes (--json prints it)", document.len()));
     }

@@ -4,10 +4,12 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `keys generate --family F --policy FILE` | creates a key inside the enclave |
+//! | `keys generate --family F --policy FILE [--caller HEX …]` | creates a key inside the enclave |
 //! | `keys list`, `keys show ID` | shows keys, one with its birth document |
 //! | `keys address --chain CHAIN …` | tells the address of a public key, or of a development key in a file |
 //! | `sign --key ID [--encoding E] [--chain-id ID] FILE` | has the enclave sign a transaction; `-` reads standard input |
+//! | `session keygen --out FILE` | makes a caller's key for sessions and tells its identity, which `--caller` takes |
+//! | `session describe …`, `session sign … FILE` | asks the enclave over a session ([`session`]) |
 //! | `tx decode --chain CHAIN [--encoding E] FILE` | says what a transaction, a message or typed data does |
 //! | `tx sign --chain CHAIN --key-file KEY FILE` | signs with a development key |
 //! | `policy check --policy FILE [--chain CHAIN FILE]` | reads a policy, warns, and judges a transaction by it |
@@ -41,10 +43,29 @@
 //! | `kind` | `refused`, or `rejected` for a document or a reply of KMS (exit code 1), `malformed` (2), `unreadable` (3), `usage` (64) |
 //! | `message` | what happened, for people |
 //! | `problem` | the parent's problem document (RFC 9457), or null |
-//! | `reason` | which check of `nsm-attest` or `kms-enclave-client` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; absent elsewhere |
+//! | `reason` | which check of `nsm-attest`, `vsock-rpc` or `kms-enclave-client` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; if an enclave did over a session, its code, such as `not_permitted`; absent elsewhere |
 //! | `rule` | the policy's deny rule that decided; absent elsewhere |
 //! | `request_id` | of a refusal by KMS: what AWS's support asks for; absent elsewhere |
 //! | `expected`, `actual` | of a rejected document: a list of values, each of which would have been accepted, and what was found; empty and null where the message says it all |
+//!
+//! # Sessions
+//!
+//! `session describe` and `session sign` speak to the enclave itself: TLS ends in it, and its attestation document, fresh for
+//! each session, is verified before anything is sent. The parent only relays.
+//!
+//! | option | says |
+//! |---|---|
+//! | `--enclave ADDRESS` | the session port, or a relay to it: `tcp:host:port`, `vsock:16:5001`, `unix:/path` |
+//! | `--client-key FILE` | the caller's key, as `session keygen` or `openssl genpkey` makes it: PKCS#8 in PEM or DER, P-256 or ed25519; a file that others than its owner can read is refused |
+//! | `--record FILE` | the key's record, as bytes or base64; `keys show ID --json` has it as `record` |
+//! | `--record-digest HEX` | of `sign`: the digest the record must have, where it comes from a parent; verified births print it |
+//! | `--pcr0 HEX` | the images that are trusted; at least one |
+//! | `--trust-anchor FILE` | this root instead of AWS's |
+//!
+//! The JSON of `keygen` has `identity` and `out`; of `describe` the fields of a key, `callers` among them; of `sign`
+//! `signed_transaction`, `transaction_id`, `summary` and `rule`. A session with what is not the image that was meant ends
+//! with exit code 1, `kind` `rejected` and the failed check as `reason`; a refusal of the enclave (`not_permitted`: the record
+//! does not name this caller; `policy_denied`) with exit code 1 and its code as `reason`.
 //!
 //! # Transactions, policies and development keys
 //!
@@ -163,6 +184,7 @@
 //! | `plaintext_hex`, `len` | the plaintext, and its length |
 //! | `subject_key_identifier` | how the envelope names its recipient: SHA-256 of the public key; null if by issuer and serial number |
 
+mod address;
 mod arguments;
 mod attestation;
 mod base64_text;
@@ -175,6 +197,7 @@ mod keys;
 mod kms;
 mod output;
 mod service;
+pub mod session;
 mod sign;
 mod terminal;
 
@@ -234,6 +257,7 @@ async fn execute(
         }
         Command::Keys { command } => keys::execute(command, &arguments.parent, stdin, output).await,
         Command::Policy { command } => chains::execute_policy(command, stdin, output),
+        Command::Session { command } => session::execute(command, arguments.parent.timeout, stdin, output).await,
         Command::Tx { command } => chains::execute_tx(command, stdin, output),
         Command::Sign(sign) => sign::execute(sign, &arguments.parent, stdin, output).await,
     }

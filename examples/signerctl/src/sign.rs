@@ -1,8 +1,10 @@
 //! `sign`: has a key sign a transaction.
 
 use std::io::Read;
+use std::path::Path;
 
 use chain_signers::Encoding;
+use signer_protocol::api::SignAnswer;
 use signer_protocol::method::MAX_TRANSACTION_LEN;
 
 use crate::arguments::{ParentArguments, SignArguments};
@@ -20,16 +22,25 @@ pub(crate) async fn execute(
 ) -> Result<(), Failure> {
     let SignArguments { key, encoding, chain_id, transaction: path } = arguments;
     let client = service::client(parent)?;
-    // Room for a binary transaction written as hex.
-    let bytes = files::read(&path, stdin, 2 * MAX_TRANSACTION_LEN as u64 + 16)?;
-    let transaction = match Encoding::from(encoding) {
-        Encoding::Binary | Encoding::Prehash => {
-            from_hex(&bytes).map_err(|error| Failure::Malformed { path, detail: error.to_string() })?.unwrap_or(bytes)
-        }
-        _ => bytes,
-    };
+    let transaction = read_transaction(&path, encoding.into(), stdin)?;
     let signed = client.sign(&key, encoding.into(), &transaction, chain_id.as_deref()).await?;
-    output.result(&signed, || {
+    show(&signed, output)
+}
+
+/// Reads a transaction, which may be written as hex if it is binary.
+pub(crate) fn read_transaction(path: &Path, encoding: Encoding, stdin: &mut dyn Read) -> Result<Vec<u8>, Failure> {
+    // Room for a binary transaction written as hex.
+    let bytes = files::read(path, stdin, 2 * MAX_TRANSACTION_LEN as u64 + 16)?;
+    if !matches!(encoding, Encoding::Binary | Encoding::Prehash) {
+        return Ok(bytes);
+    }
+    let malformed = |error: hex::FromHexError| Failure::Malformed { path: path.to_owned(), detail: error.to_string() };
+    Ok(from_hex(&bytes).map_err(malformed)?.unwrap_or(bytes))
+}
+
+/// Writes what was signed.
+pub(crate) fn show(signed: &SignAnswer, output: &mut Output<'_>) -> Result<(), Failure> {
+    output.result(signed, || {
         format!(
             "signed transaction  0x{}\ntransaction id      {}\nsummary             {}\nallowed by rule     {}",
             hex::encode(&signed.signed_transaction),
