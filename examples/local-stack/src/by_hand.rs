@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use nsm_attest::sim::pcr0;
 use zeroize::Zeroizing;
 
-use crate::stack::{Ground, Kms, POLICY, REFERENCE_REQUEST, Stack};
+use crate::stack::{Ground, Kms, POLICY, REFERENCE_REQUEST, SESSION_RELAY, Stack};
 
 /// Writes the files and returns the commands, each with what it is for.
 pub(crate) async fn commands(ground: &Ground, stack: &Stack) -> anyhow::Result<Vec<(&'static str, String)>> {
@@ -34,10 +34,22 @@ fn of_parent(ground: &Ground, stack: &Stack) -> anyhow::Result<Vec<(&'static str
         stack.pcr0,
         root.display()
     );
+    let caller = ground.file("caller.pem");
+    let sign = format!(
+        "cargo run --release -p signerctl -- session sign --enclave {} --client-key {} --record RECORD --pcr0 {} \
+         --trust-anchor {} {}",
+        ground.socket(SESSION_RELAY)?,
+        caller.display(),
+        stack.pcr0,
+        root.display(),
+        transaction.display()
+    );
     Ok(vec![
         ("health", format!("{signerctl} health")),
         ("a key", generate),
         ("a signature", format!("{signerctl} sign --key ID {}", transaction.display())),
+        ("a caller", format!("cargo run --release -p signerctl -- session keygen --out {}", caller.display())),
+        ("the caller's signature", sign),
     ])
 }
 

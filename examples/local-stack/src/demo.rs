@@ -7,18 +7,21 @@ use chain_signers::{Chain, Encoding, VerifyingKey, evm};
 use nsm_attest::{Clock, PcrIndex, PcrValue, Policy};
 use serde::Serialize;
 use sha3::{Digest, Keccak256};
-use signer_protocol::birth::{Asked, verify_birth};
+use signer_protocol::birth::{Asked, BornKey, verify_birth};
 use signer_protocol::client::{ClientError, KeyAnswer};
 use signer_protocol::code;
 use signer_protocol::method::{ExpectedKey, SetCredentials, Sign, SignRequest};
-use signer_protocol::record::{KeyId, Record};
+use signer_protocol::record::{KeyId, Record, SpkiDigest};
+use signerctl::session::{ClientKey, EnclaveSession, NitroEvidence, Transaction};
 use vsock_rpc::{Addr, CallError, Client};
 
 use crate::narrator::Narrator;
 use crate::role::Principal;
 use crate::stack::{
-    ACCOUNT, Enclave, Ground, Kms, PARENT_PORT, POLICY, Parent, REFERENCE_REQUEST, REGION, Stack, configuration,
+    ACCOUNT, Enclave, Ground, Hardware, Kms, PARENT_PORT, POLICY, Parent, REFERENCE_REQUEST, REGION, SESSION_RELAY,
+    Stack, configuration,
 };
+use crate::unsigned::{UnsignedEvidence, accept_birth};
 
 /// What `demo --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +40,8 @@ pub(crate) struct Outcome {
     pub(crate) pcr0: String,
     /// What the changed enclave was answered.
     pub(crate) refused_enclave_error: String,
+    /// Keccak-256 of the transaction that was signed over a session, in hexadecimal with `0x`.
+    pub(crate) session_transaction_hash: String,
     /// The whole run, in milliseconds.
     pub(crate) elapsed_ms: u64,
 }
@@ -50,7 +55,7 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     let key = parent.client.create_key("eip155", POLICY.as_bytes()).await.context("no key was made")?;
     narrator.step("a key is born inside the enclave and sealed to it");
     narrator.detail("address", &key.address);
-    check_birth(ground, &pcr0, &key)?;
+    check_birth(ground, &pcr0, &key, &[])?;
     narrator.step("its birth document verifies: this key, this policy, this PCR0");
 
     let body = format!(r#"{{"transaction_payload":{REFERENCE_REQUEST},"secret_id":"{}"}}"#, key.id);
@@ -67,6 +72,7 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     narrator.step("a transaction to another destination is refused by the key's policy");
     refuse_altered_record(ground, &key).await?;
     narrator.step("a record with a widened policy does not open");
+    let session_transaction_hash = sign_over_session(narrator, ground, &parent, &pcr0).await?;
     let refused_enclave_error = refuse_changed_enclave(ground, &kms, &pcr0, &kms_key, &key).await?;
     narrator.step("an enclave that also admits the attacker's own KMS key is refused by KMS");
     narrator.detail("KMS", &refused_enclave_error);
@@ -81,22 +87,70 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
         kms_key_arn: kms_key.to_string(),
         pcr0: pcr0.to_string(),
         refused_enclave_error,
+        session_transaction_hash,
         elapsed_ms: narrator.elapsed_ms(),
     })
 }
 
+/// A caller has a key made that it alone may sign with, and signs over a session that the parent can only carry.
+async fn sign_over_session(
+    narrator: &mut Narrator,
+    ground: &Ground,
+    parent: &Parent,
+    pcr0: &PcrValue,
+) -> anyhow::Result<String> {
+    let caller = ClientKey::generate_p256()?;
+    let callers = [SpkiDigest::from_bytes(*caller.identity().as_bytes())];
+    let key = parent.client.create_key_for("eip155", POLICY.as_bytes(), &callers).await.context("no key was made")?;
+    let born = check_birth(ground, pcr0, &key, &callers)?;
+    narrator.step("a second key is born for one caller, who is known by a key of its own");
+    narrator.detail("caller", caller.identity());
+
+    let expected = ExpectedKey { public_key: born.header.public_key, record_digest: born.record_digest };
+    let transaction = Transaction { encoding: Encoding::Json, payload: REFERENCE_REQUEST.as_bytes(), chain_id: None };
+    let session = session(ground, &caller, pcr0)?;
+    let signed = session.sign(record_of(&key)?, &expected, transaction).await.context("no signature over a session")?;
+    let sender = evm::recover_sender(&signed.signed_transaction)?;
+    ensure!(sender == key.address, "the transaction is from {sender}, not from {}", key.address);
+    narrator.step("the caller signs over a session that ends in the enclave; the parent relays what it cannot read");
+    narrator.detail("hash", &signed.transaction_id);
+
+    let body = format!(r#"{{"transaction_payload":{REFERENCE_REQUEST},"secret_id":"{}"}}"#, key.id);
+    match parent.client.sign_reference(body).await {
+        Err(ClientError::Problem(problem)) if problem.kind == "/problems/not-permitted" => {}
+        Err(error) => return Err(error).context("refused, but not because the parent is no caller"),
+        Ok(_) => bail!("the parent signed with a key that names another caller"),
+    }
+    narrator.step("the parent itself gets no signature of that key");
+    Ok(signed.transaction_id)
+}
+
+/// A session through the parent's relay.
+fn session(ground: &Ground, caller: &ClientKey, pcr0: &PcrValue) -> anyhow::Result<EnclaveSession> {
+    let (relay, pcrs) = (ground.socket(SESSION_RELAY)?, Policy::builder().pcr(PcrIndex::IMAGE, [*pcr0]));
+    Ok(match ground.hardware {
+        Hardware::Simulated => EnclaveSession::new(relay, caller, NitroEvidence::new(ground.attestation_root, pcrs)),
+        Hardware::Unsigned => EnclaveSession::new(relay, caller, UnsignedEvidence::new(pcrs)),
+    })
+}
+
 /// What a client checks that does not trust the parent: the enclave itself says that it made this record, for this
-/// policy, and the address is that of the record's key.
-fn check_birth(ground: &Ground, pcr0: &PcrValue, key: &KeyAnswer) -> anyhow::Result<()> {
+/// policy and these callers, and the address is that of the record's key.
+fn check_birth(ground: &Ground, pcr0: &PcrValue, key: &KeyAnswer, callers: &[SpkiDigest]) -> anyhow::Result<BornKey> {
     let document = key.birth_document.as_deref().context("the parent withholds the birth document")?;
-    let asked = Asked { family: "eip155", policy: POLICY.as_bytes() };
+    let asked = Asked { family: "eip155", policy: POLICY.as_bytes(), callers };
     let pcrs = Policy::builder().pcr(PcrIndex::IMAGE, [*pcr0]);
-    let now = Clock::system().now();
-    let born = verify_birth(record_of(key)?, document, &asked, &ground.attestation_root, pcrs, now)?;
+    let record = record_of(key)?;
+    let born = match ground.hardware {
+        Hardware::Simulated => {
+            verify_birth(record, document, &asked, &ground.attestation_root, pcrs, Clock::system().now())?
+        }
+        Hardware::Unsigned => accept_birth(record, document, &asked, pcrs)?,
+    };
     let verifying_key = VerifyingKey::from_bytes(born.header.curve, &born.header.public_key)?;
     let address = evm::Evm.address(&verifying_key)?;
     ensure!(address == key.address, "the parent says {}, the record holds the key of {address}", key.address);
-    Ok(())
+    Ok(born)
 }
 
 fn record_of(key: &KeyAnswer) -> anyhow::Result<&[u8]> {

@@ -6,6 +6,7 @@ mod demo;
 mod narrator;
 mod role;
 mod stack;
+mod unsigned;
 
 use std::future::pending;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::narrator::Narrator;
 use crate::role::Role;
-use crate::stack::{Ground, Stack};
+use crate::stack::{Ground, Hardware, Stack};
 
 /// Everything on one machine, over a simulated NSM and KMS.
 #[derive(Debug, Parser)]
@@ -33,6 +34,10 @@ enum Command {
         /// Print one JSON object on the last line of standard output; the story goes to standard error.
         #[arg(long)]
         json: bool,
+        /// Simulate hardware that signs no attestation document, as QEMU's emulated enclaves have. Each that is believed
+        /// is announced on standard error.
+        #[arg(long)]
+        unsigned: bool,
     },
     /// The same stack, left running until SIGINT or SIGTERM, for trying it with signerctl.
     Serve,
@@ -49,7 +54,7 @@ fn main() -> ExitCode {
     let outcome = Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
         let outcome = runtime.block_on(async {
             match arguments.command {
-                Command::Demo { json } => demo(json).await,
+                Command::Demo { json, unsigned } => demo(json, unsigned).await,
                 Command::Serve => serve().await,
                 Command::Role { role } => role::run(role).await.map(|()| ExitCode::SUCCESS),
             }
@@ -64,9 +69,10 @@ fn main() -> ExitCode {
     })
 }
 
-async fn demo(json: bool) -> anyhow::Result<ExitCode> {
+async fn demo(json: bool, unsigned: bool) -> anyhow::Result<ExitCode> {
     let mut narrator = Narrator::new(json);
-    let told = on_ground(async |ground| demo::tell(&mut narrator, ground).await).await?;
+    let hardware = if unsigned { Hardware::Unsigned } else { Hardware::Simulated };
+    let told = on_ground(hardware, async |ground| demo::tell(&mut narrator, ground).await).await?;
     if let (Some(outcome), true) = (&told.outcome, json) {
         println!("{}", serde_json::to_string(outcome)?);
     }
@@ -75,7 +81,7 @@ async fn demo(json: bool) -> anyhow::Result<ExitCode> {
 
 async fn serve() -> anyhow::Result<ExitCode> {
     let mut narrator = Narrator::new(false);
-    let served = on_ground(async |ground| {
+    let served = on_ground(Hardware::Simulated, async |ground| {
         let stack = Stack::start(&mut narrator, ground).await?;
         for (name, command) in by_hand::commands(ground, &stack).await? {
             narrator.detail(name, command);
@@ -94,10 +100,13 @@ struct Ended<T> {
 }
 
 /// Runs `work` until it ends or a signal arrives. Either way its processes and files are gone before this returns.
-async fn on_ground<T>(work: impl AsyncFnOnce(&Ground) -> anyhow::Result<T>) -> anyhow::Result<Ended<T>> {
+async fn on_ground<T>(
+    hardware: Hardware,
+    work: impl AsyncFnOnce(&Ground) -> anyhow::Result<T>,
+) -> anyhow::Result<Ended<T>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let ground = Ground::prepare()?;
+    let ground = Ground::prepare(hardware)?;
     let ended = tokio::select! {
         outcome = work(&ground) => outcome.map(|outcome| Ended { outcome: Some(outcome), exit_code: ExitCode::SUCCESS }),
         // The convention of shells for a process that a signal ended.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use aws_lc_rs::rand;
-use enclave::{Configuration, KmsConfiguration, ParentPermissions};
+use enclave::{Configuration, KmsConfiguration, ParentPermissions, SessionClients, SessionConfiguration};
 use kms_enclave_client::sim::AdminClient;
 use kms_enclave_client::{KeyArn, TcpTransport, TlsRoots};
 use nsm_attest::sim::Authority;
@@ -37,13 +37,14 @@ pub(crate) struct Ground {
     pub(crate) authority: Zeroizing<String>,
     pub(crate) attestation_root: TrustAnchor,
     pub(crate) attestation_root_der: Vec<u8>,
+    pub(crate) hardware: Hardware,
     administrator: Principal,
     /// The parent's role: what the enclave calls KMS as.
     pub(crate) parent_role: Principal,
 }
 
 impl Ground {
-    pub(crate) fn prepare() -> anyhow::Result<Self> {
+    pub(crate) fn prepare(hardware: Hardware) -> anyhow::Result<Self> {
         let authority = Authority::generate(Clock::system().now())?;
         Ok(Self {
             folder: TempDir::with_prefix("nitro-signer-").context("cannot make a temporary folder")?,
@@ -51,6 +52,7 @@ impl Ground {
             attestation_root: authority.trust_anchor(),
             attestation_root_der: authority.root_certificate().to_vec(),
             authority: Zeroizing::new(hex::encode(&*authority.to_bytes())),
+            hardware,
             administrator: principal("kms-administrator")?,
             parent_role: principal("signer-parent")?,
         })
@@ -82,6 +84,15 @@ impl Ground {
         let stopped = self.processes.stop_all().await;
         stopped.and(self.folder.close().context("cannot remove the temporary folder"))
     }
+}
+
+/// What stands in for AWS's hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hardware {
+    /// A simulated NSM, which signs under a root of its own.
+    Simulated,
+    /// One that signs nothing, as that of QEMU. Everybody here who believes it says so ([`crate::unsigned`]).
+    Unsigned,
 }
 
 /// Everything running, set up in an operator's order.
@@ -135,6 +146,7 @@ impl Kms {
             attestation_root: hex::encode(&ground.attestation_root_der),
             administrator: ground.administrator.clone(),
             principals: vec![ground.parent_role.clone()],
+            accept_unsigned: ground.hardware == Hardware::Unsigned,
         };
         let (_, KmsReady { addr, tls_root }) = ground.processes.start(Role::Kms, &bootstrap).await?;
         let roots = TlsRoots::from_der([&*hex::decode(&tls_root)?])?;
@@ -169,21 +181,29 @@ impl Enclave {
             authority: ground.authority.clone(),
             kms_tls_root: kms.tls_root.clone(),
             configuration: configuration.to_owned(),
+            unsigned: ground.hardware == Hardware::Unsigned,
         };
         let (process, EnclaveReady { pcr0 }) = ground.processes.start(Role::Enclave, &bootstrap).await?;
         Ok(Self { process, pcr0 })
     }
 }
 
-/// The measured configuration of this stack's enclave: one KMS key, and a parent that may administer and call.
+/// The measured configuration of this stack's enclave: one KMS key, a parent that may administer and call, and sessions.
 pub(crate) fn configuration(ground: &Ground, key_arns: Vec<KeyArn>, port: &str) -> anyhow::Result<String> {
     let configuration = Configuration {
         version: NonZeroU32::MIN,
         kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: ground.socket(KMS_RELAY)? },
         parent_port: ground.socket(port)?,
         parent_may: ParentPermissions { administer: true, sign: true },
+        sessions: Some(SessionConfiguration { port: session_port(ground, port)?, clients: SessionClients::Any }),
+        danger: None,
     };
     Ok(serde_json::to_string_pretty(&configuration)?)
+}
+
+/// Where the enclave whose parent port is `port` listens for sessions.
+fn session_port(ground: &Ground, port: &str) -> anyhow::Result<Addr> {
+    ground.socket(&format!("sessions-{port}"))
 }
 
 /// A running parent, and a client that trusts its certificate.
@@ -200,6 +220,8 @@ impl Parent {
             store: ground.store(),
             kms_relay: ground.socket(KMS_RELAY)?,
             kms: kms.addr,
+            session_relay: ground.socket(SESSION_RELAY)?,
+            sessions: session_port(ground, PARENT_PORT)?,
             role: ground.parent_role.clone(),
         };
         let (_, ParentReady { addr, tls_root, certificate_pem }) =
@@ -236,5 +258,8 @@ pub(crate) const POLICY: &str = r#"{"version":1,"rules":[{"name":"reference","ef
 
 /// The enclave's socket for its parent.
 pub(crate) const PARENT_PORT: &str = "enclave.sock";
+
+/// The parent's socket for callers, from which it relays to the enclave's.
+pub(crate) const SESSION_RELAY: &str = "sessions.sock";
 
 const KMS_RELAY: &str = "kms.sock";

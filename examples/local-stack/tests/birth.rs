@@ -17,6 +17,11 @@ async fn a_new_key_is_accepted_from_the_measured_image_only() {
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("verified: an enclave of this PCR0"), "{told}");
 
+    let (anchor, caller) = (stack.word("--trust-anchor"), "5c".repeat(32));
+    let (code, told) = generate(&stack, &["--pcr0", &pcr0, "--trust-anchor", &anchor, "--caller", &caller]).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains(&format!("caller         {caller}")) && told.contains("for these callers"), "{told}");
+
     let (code, told) = generate(&stack, &[]).await;
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("not verified"), "{told}");

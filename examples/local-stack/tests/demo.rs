@@ -30,7 +30,24 @@ fn the_demo_signs_and_refuses_and_leaves_nothing() {
     assert!(text("kms_key_arn").starts_with("arn:aws:kms:us-east-1:111122223333:key/"));
     assert!(text("refused_enclave_error").contains("AccessDenied"), "{outcome}");
     assert!(outcome["elapsed_ms"].as_u64().is_some_and(|ms| ms > 0), "{outcome}");
-    assert_eq!(outcome.as_object().unwrap().len(), 8);
+    assert_eq!(text("session_transaction_hash").len(), 66);
+    assert_eq!(outcome.as_object().unwrap().len(), 9);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("UNSIGNED"));
+}
+
+#[test]
+fn evidence_that_nobody_signed_is_taken_only_when_asked_for_and_each_time_announced() {
+    let folder = TempDir::new().unwrap();
+    let output = demo(folder.path()).arg("--unsigned").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {told}", output.status);
+    for who in ["KMS believed a document for kms-recipient", "a caller believed a document for session", "for birth"] {
+        assert!(
+            told.lines().any(|line| line.starts_with("UNSIGNED evidence accepted: ") && line.contains(who)),
+            "{told}"
+        );
+    }
+    assert_eq!(left_in(&folder), Vec::<String>::new());
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct EnclaveBootstrap {
     pub(crate) kms_tls_root: String,
     /// The measured configuration, to the byte.
     pub(crate) configuration: String,
+    /// Whether its NSM signs nothing.
+    pub(crate) unsigned: bool,
 }
 
 /// The enclave listens.
@@ -41,8 +43,8 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let authority = Authority::from_bytes(&hex::decode(&bootstrap.authority)?)?;
     let nsm = SimulatedNsm::builder(authority)
         .measure(&executable()?, bootstrap.configuration.as_bytes())
-        .clock(Clock::system())
-        .build()?;
+        .clock(Clock::system());
+    let nsm = if bootstrap.unsigned { nsm.unsigned() } else { nsm }.build()?;
     let pcr0 = nsm.describe_pcr(PcrIndex::IMAGE)?.value;
     let configuration = Configuration::from_json(bootstrap.configuration.as_bytes())?;
     let transport = Arc::new(RelayTransport::new(configuration.kms.relay.clone()));

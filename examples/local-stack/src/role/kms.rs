@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 
 use kms_enclave_client::sim::KmsSimulator;
 use kms_enclave_client::{Credentials, CredentialsError};
-use nsm_attest::{Clock, TrustAnchor};
+use nsm_attest::{Clock, Purpose, TrustAnchor};
 use serde::{Deserialize, Serialize};
 use signer_protocol::method::AwsCredentials;
 
 use super::{announce, released};
 use crate::child::read_line;
+use crate::unsigned;
 
 /// What KMS is started with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub(crate) struct KmsBootstrap {
     pub(crate) administrator: Principal,
     /// May do what a key policy grants them by name.
     pub(crate) principals: Vec<Principal>,
+    /// Whether to believe documents that nobody signed.
+    pub(crate) accept_unsigned: bool,
 }
 
 /// A caller that KMS knows. The credentials are made up for one run and worth nothing anywhere else.
@@ -72,6 +75,9 @@ pub(super) async fn run() -> anyhow::Result<()> {
         .attestation_anchor(anchor)
         .clock(Clock::system())
         .administrator(bootstrap.administrator.credentials()?, &bootstrap.administrator.arn);
+    if bootstrap.accept_unsigned {
+        builder = builder.accept_unsigned_documents(|_| unsigned::announce("KMS", Purpose::KmsRecipient));
+    }
     for principal in &bootstrap.principals {
         builder = builder.credentials(principal.credentials()?, &principal.arn);
     }

@@ -23,6 +23,10 @@ pub(crate) struct ParentBootstrap {
     pub(crate) kms_relay: Addr,
     /// KMS.
     pub(crate) kms: SocketAddr,
+    /// Where callers find the relay to the enclave.
+    pub(crate) session_relay: Addr,
+    /// Where the enclave listens for sessions.
+    pub(crate) sessions: Addr,
     /// The role that the enclave calls KMS as.
     pub(crate) role: Principal,
 }
@@ -52,7 +56,8 @@ pub(super) async fn run() -> anyhow::Result<()> {
         CredentialsSource::Fixed(bootstrap.role.aws_credentials()),
     );
     let kms = HostPort::new(&bootstrap.kms.ip().to_string(), bootstrap.kms.port())?;
-    config.relays.push(RelayConfig { listen: bootstrap.kms_relay, target: kms });
+    config.relays.push(RelayConfig { listen: bootstrap.kms_relay, target: Addr::Tcp(kms) });
+    config.relays.push(RelayConfig { listen: bootstrap.session_relay, target: bootstrap.sessions });
     let mut parent = Parent::start(config).await?;
     announce(&ParentReady {
         addr: parent.https_addr(),
