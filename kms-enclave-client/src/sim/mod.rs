@@ -53,3 +53,9 @@ pub use self::policy::{KeyPolicy, PolicyError, PolicyRequest, PolicyRequestError
 pub use self::recipient::{UnusableRecipientKey, envelop};
 pub use self::reply::ReplyReader;
 pub use self::server::{KmsSimulator, MemoryTransport};
+
+/// The name in the certificates of every simulated KMS.
+///
+/// A binary that can simulate KMS holds this text, and one that cannot does not: who builds images for release can look for
+/// it.
+pub const SIMULATION_MARKER: &str = "nitro-signer simulation: kms-enclave-client";
