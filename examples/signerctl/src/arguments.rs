@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chain_signers::Encoding;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use eif::cli::EifCommand;
 use nsm_attest::PcrValue;
 use signer_protocol::KeyId;
 use signer_protocol::record::SpkiDigest;
@@ -48,6 +49,11 @@ pub(crate) enum Command {
     Attestation {
         #[command(subcommand)]
         command: AttestationCommand,
+    },
+    /// Build, measure, sign and verify enclave images.
+    Eif {
+        #[command(subcommand)]
+        command: EifCommand,
     },
     /// Tell whether the service can sign.
     Health,

@@ -39,6 +39,9 @@ pub(crate) enum Failure {
     /// A file that holds no attestation document.
     #[error("{path:?}: malformed attestation document: {defect}")]
     Document { path: PathBuf, defect: nsm_attest::Malformed },
+    /// A command of `eif` failed.
+    #[error("{0}")]
+    Eif(Box<eif::cli::Failure>),
     /// A file above its size limit.
     #[error("{path:?} is longer than {max} bytes")]
     FileTooLong { path: PathBuf, max: u64 },
@@ -114,6 +117,7 @@ impl Failure {
                 REFUSED
             }
             Self::Client(error) => client_exit_code(error),
+            Self::Eif(failure) => failure.exit_code(),
             Self::Kms(failure) => failure.exit_code(),
             Self::Session(failure) => failure.exit_code(),
             Self::Chain { .. }
@@ -140,6 +144,7 @@ impl Failure {
     /// The kind of failure in one word, as the exit code says it.
     pub(crate) fn kind(&self) -> &'static str {
         match (self, self.exit_code()) {
+            (Self::Eif(failure), _) => failure.kind(),
             (Self::Rejected(_), _) => "rejected",
             (Self::Kms(failure), REFUSED) if failure.is_rejection() => "rejected",
             (Self::Session(failure), REFUSED) if failure.is_rejection() => "rejected",
@@ -150,11 +155,12 @@ impl Failure {
         }
     }
 
-    /// Which check failed, by its name in nsm-attest, vsock-rpc or kms-enclave-client, or what KMS or the enclave calls its
+    /// Which check failed, by its name in nsm-attest, vsock-rpc, kms-enclave-client or eif, or what KMS or the enclave calls its
     /// refusal.
     pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Self::Document { defect, .. } => Some(variant_name(defect)),
+            Self::Eif(failure) => failure.reason(),
             Self::Kms(failure) => failure.reason(),
             Self::Policy(misuse) => Some(variant_name(misuse)),
             Self::Rejected(refusal) => Some(variant_name(&refusal.rejection)),
@@ -177,6 +183,12 @@ impl Failure {
             Self::Kms(failure) => failure.request_id(),
             _ => None,
         }
+    }
+}
+
+impl From<eif::cli::Failure> for Failure {
+    fn from(failure: eif::cli::Failure) -> Self {
+        Self::Eif(Box::new(failure))
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `key-policy render …` | prints the policy for the KMS key of an enclave ([`key_policy`]) |
 //! | `attestation inspect FILE` | shows what an attestation document says, verified or not |
 //! | `attestation verify FILE …` | verifies one |
+//! | `eif build`, `eif measure`, `eif describe`, `eif sign`, `eif verify` | what the package `eif` does with enclave images ([`eif::cli`]) |
 //! | `kms decrypt`, `kms generate-data-key`, `kms generate-random` | asks KMS as an enclave does, for answers that this enclave alone can read |
 //! | `kms encrypt` | has KMS encrypt; there is no attestation in it |
 //! | `kms open-recipient --key KEY.pem --in FILE` | debugging: opens a CiphertextForRecipient with a key from a file |
@@ -29,8 +30,8 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused: by a policy, the enclave or KMS, or there is no such key; a document or a reply of KMS that is rejected; an envelope that does not open |
-//! | 2 | malformed input: a transaction, policy, document, key or value that cannot be used, or is outside the limits of KMS; expired credentials |
+//! | 1 | refused: by a policy, the enclave or KMS, or there is no such key; an image that is not fit for release, or not the one expected; a document or a reply of KMS that is rejected; an envelope that does not open |
+//! | 2 | malformed input: a transaction, policy, document, image, key or value that cannot be used, or is outside the limits of KMS; expired credentials |
 //! | 3 | unreadable or unreachable: a file (also one with credentials that others can read), a file that is there already, a stored key, the parent, the enclave, its NSM or KMS |
 //! | 64 | wrong usage of the command line; no credentials; a verification that would let everything pass |
 //!
@@ -43,7 +44,7 @@
 //! | `kind` | `refused`, or `rejected` for a document or a reply of KMS (exit code 1), `malformed` (2), `unreadable` (3), `usage` (64) |
 //! | `message` | what happened, for people |
 //! | `problem` | the parent's problem document (RFC 9457), or null |
-//! | `reason` | which check of `nsm-attest`, `vsock-rpc` or `kms-enclave-client` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; if an enclave did over a session, its code, such as `not_permitted`; absent elsewhere |
+//! | `reason` | which check of `nsm-attest`, `vsock-rpc`, `kms-enclave-client` or `eif` failed: the name of its variant, such as `PcrMismatch`; if KMS refused, the name of its exception, such as `AccessDeniedException`; if an enclave did over a session, its code, such as `not_permitted`; absent elsewhere |
 //! | `rule` | the policy's deny rule that decided; absent elsewhere |
 //! | `request_id` | of a refusal by KMS: what AWS's support asks for; absent elsewhere |
 //! | `expected`, `actual` | of a rejected document: a list of values, each of which would have been accepted, and what was found; empty and null where the message says it all |
@@ -250,6 +251,10 @@ async fn execute(
 ) -> Result<(), Failure> {
     match arguments.command {
         Command::Attestation { command } => attestation::execute(command, stdin, output),
+        Command::Eif { command } => {
+            let report = eif::cli::execute(command)?;
+            output.result(&report.json, || report.text)
+        }
         Command::Health => service::health(&arguments.parent, output).await,
         Command::KeyPolicy { command } => key_policy::execute(command, output),
         Command::Kms { command } => {
