@@ -25,6 +25,7 @@ pub use self::sessions::{SessionClients, SessionConfiguration};
 ///     "relay": "vsock:3:8000"
 ///   },
 ///   "parent_port": "vsock:any:5000",
+///   "heartbeat": "vsock:3:9000",
 ///   "parent_may": { "administer": false, "sign": false },
 ///   "sessions": { "port": "vsock:any:5001", "clients": "any" }
 /// }
@@ -40,6 +41,10 @@ pub struct Configuration {
     pub kms: KmsConfiguration,
     /// Where the enclave listens for its parent.
     pub parent_port: Addr,
+    /// Where the first process says that the enclave has booted: where `nitro-cli` listens, unless this says
+    /// otherwise.
+    #[serde(default = "heartbeat_of_nitro_cli")]
+    pub heartbeat: Addr,
     /// What the parent may ask for. Nothing, unless this says so.
     #[serde(default)]
     pub parent_may: ParentPermissions,
@@ -85,6 +90,9 @@ pub struct ParentPermissions {
 }
 
 impl Configuration {
+    /// Where `nitro-cli` listens for the heartbeat: port 9000 of the parent, whose context id is 3.
+    pub const HEARTBEAT_OF_NITRO_CLI: Addr = Addr::Vsock { cid: 3, port: 9000 };
+
     /// Reads a configuration.
     ///
     /// # Errors
@@ -124,6 +132,27 @@ impl Configuration {
     }
 }
 
+fn heartbeat_of_nitro_cli() -> Addr {
+    Configuration::HEARTBEAT_OF_NITRO_CLI
+}
+
 const VERSION: u32 = 1;
 const MAX_LEN: usize = 64 * 1024;
 const MAX_KEY_ARNS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KMS: &str = r#"{"region":"us-east-1","relay":"vsock:3:8000",
+        "key_arns":["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"]}"#;
+
+    #[test]
+    fn an_enclave_announces_itself_to_nitro_cli_unless_told_otherwise() {
+        let silent = format!(r#"{{"version":1,"kms":{KMS},"parent_port":"vsock:any:5000"}}"#);
+        let spoken = silent.replace(r#""parent_port""#, r#""heartbeat":"vsock:2:9000","parent_port""#);
+        let heartbeat = |json: &str| Configuration::from_json(json.as_bytes()).unwrap().heartbeat.to_string();
+        assert_eq!(heartbeat(&silent), "vsock:3:9000");
+        assert_eq!(heartbeat(&spoken), "vsock:2:9000");
+    }
+}

@@ -6,6 +6,7 @@
 //!
 //! - [`Configuration`]: what is measured with the image: KMS keys, ports, what the parent may ask for.
 //! - [`boot`]: refuses to serve before randomness, clock and curves have shown that they work.
+//! - [`init`]: what the program does as the first process of an enclave's kernel.
 //! - [`Service`]: generate, describe and sign, over any [`Nsm`](nsm_attest::Nsm) and any way to KMS.
 //! - [`parent_port`]: the methods that the parent reaches. [`ParentPermissions`] says what it may do on its own behalf.
 //! - [`session_port`]: the methods that a caller reaches over a session of its own, which ends here and which the parent
@@ -18,6 +19,7 @@ mod cache;
 mod caller;
 mod configuration;
 mod error;
+pub mod init;
 mod port;
 mod seal;
 mod service;

@@ -194,6 +194,7 @@ pub(crate) fn configuration(ground: &Ground, key_arns: Vec<KeyArn>, port: &str) 
         version: NonZeroU32::MIN,
         kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: ground.socket(KMS_RELAY)? },
         parent_port: ground.socket(port)?,
+        heartbeat: Configuration::HEARTBEAT_OF_NITRO_CLI,
         parent_may: ParentPermissions { administer: true, sign: true },
         sessions: Some(SessionConfiguration { port: session_port(ground, port)?, clients: SessionClients::Any }),
         danger: None,
