@@ -84,7 +84,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Rejected(Box<Refusal>),
     /// A command of `session` failed.
-    #[error("{}", with_sources(.0.as_ref()))]
+    #[error("{0}")]
     Session(Box<SessionFailure>),
     /// A transaction that this key cannot sign.
     #[error("cannot sign: {0}")]

@@ -48,6 +48,8 @@ impl SessionFailure {
                 Some(nsm_attest::Error::Rejected(rejection)) => variant_name(rejection),
                 _ => "EvidenceRejected".to_owned(),
             },
+            // Nothing was looked at.
+            SessionError::Closed | SessionError::Io(_) | SessionError::TimedOut { .. } => return None,
             other => variant_name(other),
         })
     }
