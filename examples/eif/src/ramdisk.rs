@@ -74,6 +74,9 @@ impl Ramdisk {
 
     /// What the first ramdisk of an image begins with: `/dev/console` and `/dev/null`, and the empty directories `/proc`,
     /// `/run`, `/sys` and `/tmp`. Each can be inserted again with another mode.
+    ///
+    /// # Panics
+    /// Never: these are paths.
     #[must_use]
     pub fn boot() -> Self {
         let mut ramdisk = Self::new();

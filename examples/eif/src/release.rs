@@ -50,7 +50,7 @@ fn check_init(ramdisks: &[Ramdisk], record: &BuildRecord) -> Result<(), ReleaseR
     let expected = record.binary_sha384();
     match PcrValue::from_bytes(digest(&SHA384, content).as_ref()) {
         Ok(actual) if actual == expected => Ok(()),
-        Ok(actual) => Err(ReleaseRefusal::OtherBinary { expected, actual }),
+        Ok(actual) => Err(ReleaseRefusal::OtherBinary { expected: Box::new(expected), actual: Box::new(actual) }),
         Err(_) => Err(ReleaseRefusal::InitMissing),
     }
 }
@@ -127,9 +127,9 @@ pub enum ReleaseRefusal {
     #[error("release: SHA-384 of /init is {actual}, in the build record it is {expected}")]
     OtherBinary {
         /// What the build record says.
-        expected: PcrValue,
+        expected: Box<PcrValue>,
         /// That of the file.
-        actual: PcrValue,
+        actual: Box<PcrValue>,
     },
     /// A command line that starts something else than `/init`.
     #[error("release: the command line has {word:?}; the enclave is /init")]

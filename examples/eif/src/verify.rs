@@ -52,7 +52,8 @@ impl EifImage {
         for (index, expected) in expected.iter() {
             let actual = actual.get(index).ok_or(Rejection::PcrMissing { index })?;
             if actual != expected {
-                return Err(Rejection::PcrMismatch { index, expected: *expected, actual: *actual });
+                let (expected, actual) = (Box::new(*expected), Box::new(*actual));
+                return Err(Rejection::PcrMismatch { index, expected, actual });
             }
         }
         Ok(VerifiedImage { measurements, signer })
@@ -97,9 +98,9 @@ pub enum Rejection {
         /// Which register.
         index: PcrIndex,
         /// What was expected.
-        expected: PcrValue,
+        expected: Box<PcrValue>,
         /// What the image gives.
-        actual: PcrValue,
+        actual: Box<PcrValue>,
     },
     /// The image does not determine this register: PCR8 of an unsigned image, or another than PCR0, PCR1, PCR2 and PCR8.
     #[error("PCR{index} was expected, and this image does not determine it")]

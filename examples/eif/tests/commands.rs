@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use aws_lc_rs::digest::{SHA384, digest};
 use eif::{EifImage, SIMULATION_MARKERS};
@@ -59,7 +60,7 @@ impl Folder {
             None => word.into(),
         };
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let words = ["eif"].into_iter().chain(command.split(' ')).map(word);
+        let words = ["eif"].into_iter().chain(command.split_whitespace()).map(word);
         let code = eif::cli::run(words, &mut stdout, &mut stderr);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Run { code, stdout: text(stdout), stderr: text(stderr) }
@@ -324,5 +325,35 @@ fn a_release_has_no_file_with_a_simulation_in_it() {
         folder.write("library", marker);
         folder.write("other", "file /lib/library 0644 library\n");
         assert_refused(&folder, "--ramdisk @other", "Simulation");
+    }
+}
+
+/// By a shell, in a folder that has what they name, with the binary.
+#[test]
+fn commands_of_the_readme_run() {
+    let folder = Folder::new();
+    folder.write_signer();
+    let readme = include_str!("../README.md");
+    let list = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    folder.write("boot.list", list);
+    folder.write("bzImage", "kernel");
+    folder.write("cmdline", "console=ttyS0\n");
+    fs::create_dir_all(folder.path("target/x86_64-unknown-linux-gnu/release")).unwrap();
+    fs::copy(folder.path("enclave"), folder.path("target/x86_64-unknown-linux-gnu/release/enclave")).unwrap();
+    let commands: Vec<_> = readme.lines().filter(|line| line.starts_with("eif ")).collect();
+    assert_eq!(commands.len(), 6);
+    for command in commands {
+        let measured = |image: &str| match folder.path(image).exists() {
+            true => folder.run(&format!("measure --json @{image}")).json()["Measurements"].clone(),
+            false => Value::Null,
+        };
+        let measurements = measured("signed.eif");
+        let register = |name: &str| measurements[name].as_str().unwrap_or_default().to_owned();
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_eif"));
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", command]).current_dir(folder.path("")).env("PATH", path);
+        let run = shell.env("PCR0", register("PCR0")).env("PCR8", register("PCR8")).output().unwrap();
+        assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
     }
 }

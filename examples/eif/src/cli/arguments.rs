@@ -51,7 +51,7 @@ pub enum EifCommand {
         output: PathBuf,
     },
     /// Verify an image: structure, CRC, signature, the certificate's validity, and the registers that are given.
-    Verify(VerifyArguments),
+    Verify(Box<VerifyArguments>),
 }
 
 /// What an image is built of.
