@@ -3,6 +3,9 @@
 
 relay.py RUN_DIR [PORT]...   offers each port of the guest as RUN_DIR/enclave-PORT.sock, and answers the heartbeat of the
                              guest's first process on RUN_DIR/vsock_9000.
+
+The device does not know half-closed connections, which real ones have: the end of what the host sends reaches the guest as
+the end of both directions, and the guest's half end does not reach the host.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ import pathlib
 import sys
 
 MAX_CONNECTIONS = 256  # of each port; more are closed at once
-HANDSHAKE_SECONDS = 10
+HANDSHAKE_SECONDS = 60  # before the guest's driver is up, the device keeps the request that long and longer
 MAX_REPLY = 32  # "OK " and a port
 CHUNK = 16 * 1024
 HEARTBEAT = b"\xb7"
@@ -64,7 +67,9 @@ def bounded(serve):
         try:
             if count <= MAX_CONNECTIONS:
                 await serve(reader, writer)
-        except (OSError, asyncio.TimeoutError) as error:
+        except (ConnectionError, asyncio.TimeoutError):
+            pass  # one side went away, as it may; the other sees it at once
+        except OSError as error:
             print(f"connection: {error!r}", flush=True)
         finally:
             count -= 1

@@ -43,6 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "they are what is fetched")]
     fn every_child_that_ended_is_fetched() {
         for _ in 0..3 {
             let child = Command::new("true").spawn().unwrap();

@@ -24,7 +24,7 @@ pub(super) fn take() -> Result<(), InitError> {
 /// in the kernel's log. The panic then goes on as it would: one in a request's handler ends the request.
 pub fn report_panics() {
     panic::set_hook(Box::new(|info| {
-        let line = format!("panic: {info}\n").replace('\n', " ");
+        let line = format!("panic: {info}").replace('\n', " ");
         if writeln!(std::io::stderr(), "{line}").is_err() {
             // Nobody is left to be told if this fails too.
             let _ = OpenOptions::new().write(true).open(KERNEL_LOG).and_then(|mut log| writeln!(log, "<2>{line}"));
