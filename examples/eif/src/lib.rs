@@ -5,6 +5,8 @@ mod certificate;
 pub mod cli;
 mod cpio;
 mod describe;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 mod error;
 pub mod file_list;
 mod files;

@@ -22,7 +22,7 @@ pub(super) fn take() -> Result<(), InitError> {
 
 /// From here on a panic says on the console, in one line, where it happened and why; if the console does not take it,
 /// in the kernel's log. The panic then goes on as it would: one in a request's handler ends the request.
-pub fn report_panics() {
+pub(super) fn report_panics() {
     panic::set_hook(Box::new(|info| {
         let line = format!("panic: {info}").replace('\n', " ");
         if writeln!(std::io::stderr(), "{line}").is_err() {

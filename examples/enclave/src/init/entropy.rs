@@ -23,7 +23,7 @@ use crate::init::InitError;
 /// # Errors
 /// [`InitError::Nsm`], [`InitError::Seed`], and [`InitError::NoRandomness`] if the kernel still has too little after
 /// ten seconds.
-pub fn seed_entropy(nsm: &dyn Nsm) -> Result<(), InitError> {
+pub(super) fn seed_entropy(nsm: &dyn Nsm) -> Result<(), InitError> {
     let mut seed = Zeroizing::new([0; SEED_LEN]);
     nsm.random(&mut *seed)?;
     let failed = |error| InitError::Seed { path: POOL, error };

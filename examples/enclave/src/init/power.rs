@@ -9,7 +9,7 @@ use rustix::system::{RebootCommand, reboot};
 ///
 /// A process that may not do that ends with exit status 1. Of the first process the kernel takes this for a panic, which
 /// ends the enclave too.
-pub fn power_off() -> ! {
+pub(super) fn power_off() -> ! {
     rustix::fs::sync();
     if let Err(error) = reboot(RebootCommand::Restart) {
         eprintln!("init: the enclave cannot be ended: {error}");

@@ -1,0 +1,85 @@
+//! The probe's binary: the image's `/init`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use emulator_probe::{AskNsm, Bytes, Echo, EchoThroughRelay, MAX_PAYLOAD_LEN, PORT, PowerOff, RELAY, host};
+use enclave::init;
+use nsm_attest::{Device, Nsm};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use vsock_rpc::relay::{Allowlist, Relay};
+use vsock_rpc::{Addr, Listener, RemoteError, Router, Server};
+
+/// What the handlers share.
+#[derive(Debug)]
+struct Probe {
+    nsm: Arc<dyn Nsm>,
+    relay: Addr,
+    power_off: Notify,
+}
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().json().with_target(false).with_timer(tracing_subscriber::fmt::time::uptime()).init();
+    ensure!(init::is_first_process(), "this program belongs into an emulated enclave, as its init");
+    init::run(|nsm| {
+        let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+        runtime.block_on(serve(nsm))
+    })
+}
+
+async fn serve(nsm: Device) -> anyhow::Result<()> {
+    let nsm = Arc::new(nsm);
+    let relay: Addr = RELAY.parse().context("the relay's address")?;
+    let probe = Arc::new(Probe { nsm, relay: relay.clone(), power_off: Notify::new() });
+    let allowlist: Allowlist = [host()].into_iter().collect();
+    let relay = Relay::new(host(), allowlist).serve(Listener::bind(&relay).await.context("no loopback")?)?;
+    let router = Router::from_shared(Arc::clone(&probe))
+        .parallel_method::<Echo, _, _>(async |_, _, bytes| Ok(bytes))
+        .parallel_method::<EchoThroughRelay, _, _>(async |probe, _, Bytes(bytes)| {
+            through(&probe.relay, bytes).await.map(Bytes).map_err(|error| failed(&error))
+        })
+        .parallel_method::<AskNsm, _, _>(async |probe, _, request| {
+            let nsm = Arc::clone(&probe.nsm);
+            // The device blocks.
+            let asked = tokio::task::spawn_blocking(move || request.ask(&*nsm)).await;
+            asked.map_err(|_| RemoteError::internal())
+        })
+        .method::<PowerOff, _, _>(async |probe, _, ()| {
+            probe.power_off.notify_one();
+            Ok(())
+        });
+    let server = Server::builder(router).max_payload_len(MAX_PAYLOAD_LEN).max_in_flight(IN_FLIGHT);
+    let listener = Listener::bind(&Addr::Vsock { cid: Addr::CID_ANY, port: PORT }).await.context("cannot listen")?;
+    let server = server.max_in_flight_total(IN_FLIGHT).serve(listener);
+    probe.power_off.notified().await;
+    server.shutdown().await;
+    relay.shutdown().await;
+    Ok(())
+}
+
+/// Writes and reads at once, since neither end may have room for all of it.
+async fn through(relay: &Addr, bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    let stream = timeout(DEADLINE, relay.connect()).await?.context("cannot connect to the relay")?;
+    let (mut read, mut write) = tokio::io::split(stream);
+    let len = bytes.len();
+    let sending = async {
+        write.write_all(&bytes).await?;
+        write.shutdown().await
+    };
+    let mut answer = Vec::with_capacity(len);
+    let mut limited = (&mut read).take(len as u64 + 1);
+    let ((), _) = tokio::try_join!(sending, limited.read_to_end(&mut answer)).context("the relay broke off")?;
+    Ok(answer)
+}
+
+fn failed(error: &anyhow::Error) -> RemoteError {
+    RemoteError::new("relay_failed", format!("{error:#}"))
+}
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// More than the hundred requests that the host has in flight.
+const IN_FLIGHT: usize = 128;
