@@ -1,6 +1,6 @@
 //! The whole story: a key is born, signs what it may, and a hostile parent gets nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use chain_signers::{Chain, Encoding, VerifyingKey, evm};
@@ -15,11 +15,13 @@ use signer_protocol::record::{KeyId, Record, SpkiDigest};
 use signerctl::session::{ClientKey, EnclaveSession, NitroEvidence, Transaction};
 use vsock_rpc::{Addr, CallError, Client};
 
+use crate::every_chain::Specimen;
+use crate::hardware::{Hardware, MEMORY_MIB, Site};
 use crate::narrator::Narrator;
+use crate::outage::{Outage, survive};
 use crate::role::Principal;
 use crate::stack::{
-    ACCOUNT, Enclave, Ground, Hardware, Kms, PARENT_PORT, POLICY, Parent, REFERENCE_REQUEST, REGION, SESSION_RELAY,
-    Stack, configuration,
+    ACCOUNT, Enclave, Ground, Kms, POLICY, Parent, REFERENCE_REQUEST, REGION, SESSION_RELAY, Stack, configuration,
 };
 use crate::unsigned::{UnsignedEvidence, accept_birth};
 
@@ -42,8 +44,30 @@ pub(crate) struct Outcome {
     pub(crate) refused_enclave_error: String,
     /// Keccak-256 of the transaction that was signed over a session, in hexadecimal with `0x`.
     pub(crate) session_transaction_hash: String,
+    /// Chain families that the enclave signed for.
+    pub(crate) families: Vec<String>,
+    /// What the emulated enclave took; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) emulated: Option<Emulated>,
     /// The whole run, in milliseconds.
     pub(crate) elapsed_ms: u64,
+}
+
+/// What an emulated enclave took. It computes many times slower than a real one.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Emulated {
+    /// From the machine's start to the first signature, with the key's creation, in milliseconds.
+    pub(crate) boot_to_first_signature_ms: u64,
+    /// Bytes of the image beside its kernel.
+    pub(crate) image_without_kernel_len: u64,
+    /// The guest's memory, in MiB.
+    pub(crate) guest_memory_mib: u32,
+    /// A signature whose record KMS has to open first, in milliseconds: the slowest of the families.
+    pub(crate) cold_ms: u64,
+    /// The same again, in milliseconds.
+    pub(crate) cached_ms: u64,
+    /// What became of those who were served while the enclave was killed.
+    pub(crate) outage: Outage,
 }
 
 /// Tells the story on `ground`; every step that does not hold is an error. What was started is `ground`'s to clear.
@@ -51,7 +75,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// The first step that did not hold.
 pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Result<Outcome> {
-    let Stack { kms, kms_key, pcr0, parent } = Stack::start(narrator, ground).await?;
+    let Stack { kms, kms_key, pcr0, image_len, booted_at, parent } = Stack::start(narrator, ground).await?;
     let key = parent.client.create_key("eip155", POLICY.as_bytes()).await.context("no key was made")?;
     narrator.step("a key is born inside the enclave and sealed to it");
     narrator.detail("address", &key.address);
@@ -62,6 +86,7 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     let signed = parent.client.sign_reference(body).await.context("the reference request was not signed")?;
     narrator.step("the reference request is signed over HTTPS");
     narrator.detail("hash", &signed.transaction_hash);
+    let first_signature = booted_at.elapsed();
     let hash = format!("0x{}", hex::encode(Keccak256::digest(&signed.transaction_signed)));
     ensure!(hash == signed.transaction_hash, "the transaction hashes to {hash}, not {}", signed.transaction_hash);
     let sender = evm::recover_sender(&signed.transaction_signed)?;
@@ -73,11 +98,29 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
     refuse_altered_record(ground, &key).await?;
     narrator.step("a record with a widened policy does not open");
     let session_transaction_hash = sign_over_session(narrator, ground, &parent, &pcr0).await?;
-    let refused_enclave_error = refuse_changed_enclave(ground, &kms, &pcr0, &kms_key, &key).await?;
-    narrator.step("an enclave that also admits the attacker's own KMS key is refused by KMS");
+    let specimens = sign_for_every_family(narrator, &parent).await?;
+    let emulated = match &ground.hardware {
+        Hardware::Simulated | Hardware::Unsigned => None,
+        Hardware::Emulated(emulation) => {
+            let outage = survive(ground, emulation, &parent, &key.id, &signed).await?;
+            narrator.step("the enclave was killed under load and booted again: all were served or told to come back");
+            narrator
+                .detail("requests", format!("{} answered, {} told to retry", outage.answered, outage.told_to_retry));
+            let (cold_ms, cached_ms) = sign_again(narrator, &parent, &specimens).await?;
+            Some(Emulated {
+                boot_to_first_signature_ms: u64::try_from(first_signature.as_millis())?,
+                image_without_kernel_len: image_len.context("an emulated enclave has an image")?,
+                guest_memory_mib: MEMORY_MIB,
+                cold_ms,
+                cached_ms,
+                outage,
+            })
+        }
+    };
+    let refused_enclave_error = refuse_changed_enclave(narrator, ground, &kms, &pcr0, &kms_key, &key).await?;
     narrator.detail("KMS", &refused_enclave_error);
 
-    ground.processes.stop_all().await?;
+    ground.stop_all().await?;
     narrator.step("every process has stopped");
     Ok(Outcome {
         address: key.address,
@@ -88,6 +131,13 @@ pub(crate) async fn tell(narrator: &mut Narrator, ground: &Ground) -> anyhow::Re
         pcr0: pcr0.to_string(),
         refused_enclave_error,
         session_transaction_hash,
+        families: specimens
+            .iter()
+            .map(|signed| signed.specimen.family())
+            .chain(["eip155"])
+            .map(str::to_owned)
+            .collect(),
+        emulated,
         elapsed_ms: narrator.elapsed_ms(),
     })
 }
@@ -125,12 +175,60 @@ async fn sign_over_session(
     Ok(signed.transaction_id)
 }
 
+/// A transaction of another chain family, and what it was signed as.
+struct SignedSpecimen {
+    specimen: Specimen,
+    key: KeyId,
+    transaction: Vec<u8>,
+    signed: Vec<u8>,
+}
+
+/// A key and a signature of each family beside Ethereum's.
+async fn sign_for_every_family(narrator: &mut Narrator, parent: &Parent) -> anyhow::Result<Vec<SignedSpecimen>> {
+    let mut all = Vec::new();
+    for specimen in Specimen::ALL {
+        let family = specimen.family();
+        let made = parent.client.create_key(family, specimen.policy().as_bytes()).await;
+        let key = made.with_context(|| format!("no key of {family} was made"))?;
+        let transaction = specimen.transaction(&key)?;
+        let answer = parent.client.sign(&key.id, specimen.encoding(), &transaction, Some(specimen.chain_id())).await;
+        let answer = answer.with_context(|| format!("the transaction of {family} was not signed"))?;
+        specimen.check(&key, &transaction, &answer).with_context(|| format!("the signature of {family}"))?;
+        narrator.step(&format!("a key of {family} signs, and an independent check of the signature passes"));
+        narrator.detail("summary", &answer.summary);
+        all.push(SignedSpecimen { specimen, key: key.id, transaction, signed: answer.signed_transaction });
+    }
+    Ok(all)
+}
+
+/// Signs with keys that this boot has not opened yet, then with the same from the cache: milliseconds of the slowest.
+async fn sign_again(
+    narrator: &mut Narrator,
+    parent: &Parent,
+    specimens: &[SignedSpecimen],
+) -> anyhow::Result<(u64, u64)> {
+    let mut slowest = [0, 0];
+    for SignedSpecimen { specimen, key, transaction, signed } in specimens {
+        for taken in &mut slowest {
+            let began = Instant::now();
+            let answer = parent.client.sign(key, specimen.encoding(), transaction, Some(specimen.chain_id())).await?;
+            *taken = u64::try_from(began.elapsed().as_millis())?.max(*taken);
+            ensure!(answer.signed_transaction == *signed, "the same transaction was signed otherwise after the reboot");
+        }
+    }
+    narrator.step("keys of before the reboot give the same signatures, cold and from the cache");
+    let [cold, cached] = slowest;
+    narrator.detail("slowest", format!("{cold} ms cold, {cached} ms from the cache"));
+    Ok((cold, cached))
+}
+
 /// A session through the parent's relay.
 fn session(ground: &Ground, caller: &ClientKey, pcr0: &PcrValue) -> anyhow::Result<EnclaveSession> {
     let (relay, pcrs) = (ground.socket(SESSION_RELAY)?, Policy::builder().pcr(PcrIndex::IMAGE, [*pcr0]));
-    Ok(match ground.hardware {
-        Hardware::Simulated => EnclaveSession::new(relay, caller, NitroEvidence::new(ground.attestation_root, pcrs)),
-        Hardware::Unsigned => EnclaveSession::new(relay, caller, UnsignedEvidence::new(pcrs)),
+    Ok(if ground.hardware.signs() {
+        EnclaveSession::new(relay, caller, NitroEvidence::new(ground.attestation_root, pcrs))
+    } else {
+        EnclaveSession::new(relay, caller, UnsignedEvidence::new(pcrs))
     })
 }
 
@@ -141,11 +239,10 @@ fn check_birth(ground: &Ground, pcr0: &PcrValue, key: &KeyAnswer, callers: &[Spk
     let asked = Asked { family: "eip155", policy: POLICY.as_bytes(), callers };
     let pcrs = Policy::builder().pcr(PcrIndex::IMAGE, [*pcr0]);
     let record = record_of(key)?;
-    let born = match ground.hardware {
-        Hardware::Simulated => {
-            verify_birth(record, document, &asked, &ground.attestation_root, pcrs, Clock::system().now())?
-        }
-        Hardware::Unsigned => accept_birth(record, document, &asked, pcrs)?,
+    let born = if ground.hardware.signs() {
+        verify_birth(record, document, &asked, &ground.attestation_root, pcrs, Clock::system().now())?
+    } else {
+        accept_birth(record, document, &asked, pcrs)?
     };
     let verifying_key = VerifyingKey::from_bytes(born.header.curve, &born.header.public_key)?;
     let address = evm::Evm.address(&verifying_key)?;
@@ -177,31 +274,42 @@ async fn refuse_altered_record(ground: &Ground, key: &KeyAnswer) -> anyhow::Resu
     record[at..at + allowed.len()].copy_from_slice(wanted);
     let altered = Record::from_bytes(&record)?;
     let expected = ExpectedKey { public_key: altered.header().public_key.clone(), record_digest: altered.digest() };
-    let answer = ask(ground.socket(PARENT_PORT)?, &ground.parent_role, record, expected).await;
+    let answer = ask(ground.host_side(Site::Genuine)?.parent_port, &ground.parent_role, record, expected).await;
     let error = refusal(answer)?;
     ensure!(error.starts_with(code::RECORD_REJECTED), "refused, but with {error}");
     Ok(())
 }
 
-/// The parent starts the same program with a configuration of its own, and hands it the stolen record.
+/// The parent starts another enclave and hands it the stolen record: the same program with a configuration of its own, or,
+/// of the emulator, the same configuration for a program of which one byte is another.
 async fn refuse_changed_enclave(
+    narrator: &mut Narrator,
     ground: &Ground,
     kms: &Kms,
     pcr0: &PcrValue,
     kms_key: &kms_enclave_client::KeyArn,
     key: &KeyAnswer,
 ) -> anyhow::Result<String> {
-    let own_key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-4000-8000-00000000fa4e").parse()?;
-    let changed = configuration(ground, vec![kms_key.clone(), own_key], CHANGED_PORT)?;
+    let mut key_arns = vec![kms_key.clone()];
+    if let Hardware::Simulated | Hardware::Unsigned = ground.hardware {
+        key_arns.push(format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-4000-8000-00000000fa4e").parse()?);
+    }
+    let changed = ground.measure(Site::Changed, configuration(ground, kms, key_arns, Site::Changed)?)?;
+    ensure!(changed.pcr0 != *pcr0, "a changed enclave was measured alike");
     let enclave = Enclave::start(ground, kms, &changed).await?;
-    ensure!(enclave.pcr0 != *pcr0, "a changed configuration was measured alike");
     let stolen = record_of(key)?.to_vec();
     let record = Record::from_bytes(&stolen)?;
     let expected = ExpectedKey { public_key: record.header().public_key.clone(), record_digest: record.digest() };
-    let answer = ask(ground.socket(CHANGED_PORT)?, &ground.parent_role, stolen, expected).await;
-    ground.processes.stop(enclave.process).await?;
+    let answer = ask(ground.host_side(Site::Changed)?.parent_port, &ground.parent_role, stolen, expected).await;
+    enclave.stop(ground).await?;
     let error = refusal(answer)?;
     ensure!(error.starts_with(code::KMS_REFUSED) && error.contains("AccessDenied"), "refused, but with {error}");
+    narrator.step(match ground.hardware {
+        Hardware::Simulated | Hardware::Unsigned => {
+            "an enclave that also admits the attacker's own KMS key is refused by KMS"
+        }
+        Hardware::Emulated(_) => "an enclave whose program differs in one byte is refused by KMS",
+    });
     Ok(error)
 }
 
@@ -226,5 +334,4 @@ fn refusal(answer: Result<(), CallError>) -> anyhow::Result<String> {
 /// An address that the policy does not name.
 const OTHER_DESTINATION: &str = "0x000000000000000000000000000000000000dEaD";
 
-const CHANGED_PORT: &str = "changed.sock";
 const DEADLINE: Duration = Duration::from_secs(30);

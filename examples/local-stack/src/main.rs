@@ -3,21 +3,26 @@
 mod by_hand;
 mod child;
 mod demo;
+mod every_chain;
+mod hardware;
 mod narrator;
+mod outage;
 mod role;
 mod stack;
 mod unsigned;
 
 use std::future::pending;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::hardware::{Emulation, Hardware};
 use crate::narrator::Narrator;
 use crate::role::Role;
-use crate::stack::{Ground, Hardware, Stack};
+use crate::stack::{Ground, Stack};
 
 /// Everything on one machine, over a simulated NSM and KMS.
 #[derive(Debug, Parser)]
@@ -36,8 +41,14 @@ enum Command {
         json: bool,
         /// Simulate hardware that signs no attestation document, as QEMU's emulated enclaves have. Each that is believed
         /// is announced on standard error.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "emulator")]
         unsigned: bool,
+        /// Run the enclave's image in an emulated Nitro Enclave (QEMU), which is built first if it is not there.
+        #[arg(long)]
+        emulator: bool,
+        /// The enclave's static program, as examples/eif/build-enclave makes it, instead of building it.
+        #[arg(long, requires = "emulator")]
+        program: Option<PathBuf>,
     },
     /// The same stack, left running until SIGINT or SIGTERM, for trying it with signerctl.
     Serve,
@@ -54,7 +65,9 @@ fn main() -> ExitCode {
     let outcome = Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
         let outcome = runtime.block_on(async {
             match arguments.command {
-                Command::Demo { json, unsigned } => demo(json, unsigned).await,
+                Command::Demo { json, unsigned, emulator, program } => {
+                    demo(json, unsigned, emulator.then_some(program)).await
+                }
                 Command::Serve => serve().await,
                 Command::Role { role } => role::run(role).await.map(|()| ExitCode::SUCCESS),
             }
@@ -69,9 +82,14 @@ fn main() -> ExitCode {
     })
 }
 
-async fn demo(json: bool, unsigned: bool) -> anyhow::Result<ExitCode> {
+/// `emulator` is there if the emulator is wanted, and in it the program if that is there already.
+async fn demo(json: bool, unsigned: bool, emulator: Option<Option<PathBuf>>) -> anyhow::Result<ExitCode> {
+    let hardware = match emulator {
+        Some(program) => Hardware::Emulated(Emulation::prepare(program.as_deref()).await?),
+        None if unsigned => Hardware::Unsigned,
+        None => Hardware::Simulated,
+    };
     let mut narrator = Narrator::new(json);
-    let hardware = if unsigned { Hardware::Unsigned } else { Hardware::Simulated };
     let told = on_ground(hardware, async |ground| demo::tell(&mut narrator, ground).await).await?;
     if let (Some(outcome), true) = (&told.outcome, json) {
         println!("{}", serde_json::to_string(outcome)?);

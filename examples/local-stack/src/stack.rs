@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use aws_lc_rs::rand;
 use enclave::{Configuration, KmsConfiguration, ParentPermissions, SessionClients, SessionConfiguration};
 use kms_enclave_client::sim::AdminClient;
@@ -19,13 +19,15 @@ use rustls_pki_types::CertificateDer;
 use signer_protocol::client::ParentClient;
 use signerctl::key_policy::{KeyPolicyInput, render};
 use tempfile::TempDir;
+use tokio::time::Instant;
 use vsock_rpc::Addr;
 use zeroize::Zeroizing;
 
 use crate::child::{ProcessId, Processes};
+use crate::hardware::{Addresses, Hardware, Measured, Site, run_folder};
 use crate::narrator::Narrator;
 use crate::role::{
-    EnclaveBootstrap, EnclaveReady, KmsBootstrap, KmsReady, ParentBootstrap, ParentReady, Principal, Role, measure,
+    EnclaveBootstrap, EnclaveReady, KmsBootstrap, KmsReady, ParentBootstrap, ParentReady, Principal, Role,
 };
 
 /// What all roles share: a folder that goes away with this value, the simulated hardware, and who KMS knows.
@@ -46,7 +48,7 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn prepare(hardware: Hardware) -> anyhow::Result<Self> {
         let authority = Authority::generate(Clock::system().now())?;
-        Ok(Self {
+        let ground = Self {
             folder: TempDir::with_prefix("nitro-signer-").context("cannot make a temporary folder")?,
             processes: Processes::default(),
             attestation_root: authority.trust_anchor(),
@@ -55,7 +57,11 @@ impl Ground {
             hardware,
             administrator: principal("kms-administrator")?,
             parent_role: principal("signer-parent")?,
-        })
+        };
+        for site in Site::ALL {
+            std::fs::create_dir(run_folder(&ground, site)).context("cannot make a folder for an enclave")?;
+        }
+        Ok(ground)
     }
 
     /// A unix socket of this stack.
@@ -79,20 +85,20 @@ impl Ground {
         self.folder.path().join(name)
     }
 
+    /// Stops every process and every machine; says what could not be.
+    pub(crate) async fn stop_all(&self) -> anyhow::Result<()> {
+        let machines = match &self.hardware {
+            Hardware::Emulated(emulation) => emulation.stop_all().await,
+            Hardware::Simulated | Hardware::Unsigned => Ok(()),
+        };
+        self.processes.stop_all().await.and(machines)
+    }
+
     /// Stops every process and removes the folder; says what could not be done.
     pub(crate) async fn clear(self) -> anyhow::Result<()> {
-        let stopped = self.processes.stop_all().await;
+        let stopped = self.stop_all().await;
         stopped.and(self.folder.close().context("cannot remove the temporary folder"))
     }
-}
-
-/// What stands in for AWS's hardware.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hardware {
-    /// A simulated NSM, which signs under a root of its own.
-    Simulated,
-    /// One that signs nothing, as that of QEMU. Everybody here who believes it says so ([`crate::unsigned`]).
-    Unsigned,
 }
 
 /// Everything running, set up in an operator's order.
@@ -101,6 +107,10 @@ pub(crate) struct Stack {
     pub(crate) kms: Kms,
     pub(crate) kms_key: KeyArn,
     pub(crate) pcr0: PcrValue,
+    /// Bytes of the enclave's image beside its kernel, where there is an image.
+    pub(crate) image_len: Option<u64>,
+    /// When the enclave's start began.
+    pub(crate) booted_at: Instant,
     pub(crate) parent: Parent,
 }
 
@@ -113,19 +123,23 @@ impl Stack {
         narrator.step("the administrator creates a KMS key");
         narrator.detail("key", &kms_key);
 
-        let measured = configuration(ground, vec![kms_key.clone()], PARENT_PORT)?;
-        let pcr0 = measure(measured.as_bytes())?;
+        let configuration = configuration(ground, &kms, vec![kms_key.clone()], Site::Genuine)?;
+        let measured = ground.measure(Site::Genuine, configuration)?;
+        let pcr0 = measured.pcr0;
         narrator.step("the enclave's configuration names that key and is measured with the program");
         narrator.detail("PCR0", pcr0);
+        if let Some(len) = measured.image_len {
+            narrator.detail("image", format!("{len} bytes beside its kernel"));
+        }
         kms.admit(ground, &kms_key, &pcr0).await?;
         narrator.step("the key policy admits this PCR0 alone");
 
-        let enclave = Enclave::start(ground, &kms, &measured).await?;
-        ensure!(enclave.pcr0 == pcr0, "the enclave reports PCR0 {}, not {pcr0}", enclave.pcr0);
         let parent = Parent::start(ground, &kms).await?;
-        narrator.step("enclave and parent run");
+        let booted_at = Instant::now();
+        Enclave::start(ground, &kms, &measured).await?;
+        narrator.step("parent and enclave run");
         narrator.detail("HTTPS", parent.addr);
-        Ok(Self { kms, kms_key, pcr0, parent })
+        Ok(Self { kms, kms_key, pcr0, image_len: measured.image_len, booted_at, parent })
     }
 }
 
@@ -146,7 +160,7 @@ impl Kms {
             attestation_root: hex::encode(&ground.attestation_root_der),
             administrator: ground.administrator.clone(),
             principals: vec![ground.parent_role.clone()],
-            accept_unsigned: ground.hardware == Hardware::Unsigned,
+            accept_unsigned: !ground.hardware.signs(),
         };
         let (_, KmsReady { addr, tls_root }) = ground.processes.start(Role::Kms, &bootstrap).await?;
         let roots = TlsRoots::from_der([&*hex::decode(&tls_root)?])?;
@@ -170,41 +184,53 @@ impl Kms {
 
 /// A running enclave.
 #[derive(Debug)]
-pub(crate) struct Enclave {
-    pub(crate) process: ProcessId,
-    pub(crate) pcr0: PcrValue,
+pub(crate) enum Enclave {
+    /// A process of the stack.
+    Process(ProcessId),
+    /// A machine of the emulator.
+    Machine(Site),
 }
 
 impl Enclave {
-    pub(crate) async fn start(ground: &Ground, kms: &Kms, configuration: &str) -> anyhow::Result<Self> {
+    /// Starts what was measured, and waits until it serves.
+    pub(crate) async fn start(ground: &Ground, kms: &Kms, measured: &Measured) -> anyhow::Result<Self> {
+        if let Hardware::Emulated(emulation) = &ground.hardware {
+            emulation.boot(ground, measured.site).await?;
+            return Ok(Self::Machine(measured.site));
+        }
         let bootstrap = EnclaveBootstrap {
             authority: ground.authority.clone(),
             kms_tls_root: kms.tls_root.clone(),
-            configuration: configuration.to_owned(),
-            unsigned: ground.hardware == Hardware::Unsigned,
+            configuration: measured.configuration.clone(),
+            unsigned: !ground.hardware.signs(),
         };
         let (process, EnclaveReady { pcr0 }) = ground.processes.start(Role::Enclave, &bootstrap).await?;
-        Ok(Self { process, pcr0 })
+        ensure!(pcr0 == measured.pcr0, "the enclave reports PCR0 {pcr0}, not {}", measured.pcr0);
+        Ok(Self::Process(process))
+    }
+
+    pub(crate) async fn stop(self, ground: &Ground) -> anyhow::Result<()> {
+        match (self, &ground.hardware) {
+            (Self::Process(process), _) => ground.processes.stop(process).await,
+            (Self::Machine(site), Hardware::Emulated(emulation)) => emulation.kill(site).await,
+            (Self::Machine(_), _) => bail!("only the emulator has machines"),
+        }
     }
 }
 
 /// The measured configuration of this stack's enclave: one KMS key, a parent that may administer and call, and sessions.
-pub(crate) fn configuration(ground: &Ground, key_arns: Vec<KeyArn>, port: &str) -> anyhow::Result<String> {
+pub(crate) fn configuration(ground: &Ground, kms: &Kms, key_arns: Vec<KeyArn>, site: Site) -> anyhow::Result<String> {
+    let addresses = ground.guest_side(site)?;
     let configuration = Configuration {
         version: NonZeroU32::MIN,
-        kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: ground.socket(KMS_RELAY)? },
-        parent_port: ground.socket(port)?,
-        heartbeat: Configuration::HEARTBEAT_OF_NITRO_CLI,
+        kms: KmsConfiguration { region: REGION.to_owned(), key_arns, relay: addresses.kms_relay },
+        parent_port: addresses.parent_port,
+        heartbeat: ground.heartbeat(),
         parent_may: ParentPermissions { administer: true, sign: true },
-        sessions: Some(SessionConfiguration { port: session_port(ground, port)?, clients: SessionClients::Any }),
-        danger: None,
+        sessions: Some(SessionConfiguration { port: addresses.sessions, clients: SessionClients::Any }),
+        danger: ground.danger(kms)?,
     };
     Ok(serde_json::to_string_pretty(&configuration)?)
-}
-
-/// Where the enclave whose parent port is `port` listens for sessions.
-fn session_port(ground: &Ground, port: &str) -> anyhow::Result<Addr> {
-    ground.socket(&format!("sessions-{port}"))
 }
 
 /// A running parent, and a client that trusts its certificate.
@@ -216,13 +242,15 @@ pub(crate) struct Parent {
 
 impl Parent {
     pub(crate) async fn start(ground: &Ground, kms: &Kms) -> anyhow::Result<Self> {
+        let Addresses { parent_port, sessions, .. } = ground.host_side(Site::Genuine)?;
+        let kms_relays = Site::ALL.map(|site| Ok(ground.host_side(site)?.kms_relay));
         let bootstrap = ParentBootstrap {
-            enclave: ground.socket(PARENT_PORT)?,
+            enclave: parent_port,
             store: ground.store(),
-            kms_relay: ground.socket(KMS_RELAY)?,
+            kms_relays: kms_relays.into_iter().collect::<anyhow::Result<_>>()?,
             kms: kms.addr,
             session_relay: ground.socket(SESSION_RELAY)?,
-            sessions: session_port(ground, PARENT_PORT)?,
+            sessions,
             role: ground.parent_role.clone(),
         };
         let (_, ParentReady { addr, tls_root, certificate_pem }) =
@@ -257,10 +285,5 @@ pub(crate) const REFERENCE_REQUEST: &str = r#"{"value":0.01,"to":"0xa5D3241A1591
 /// A key's policy: the reference request's chain and destination, and nothing else.
 pub(crate) const POLICY: &str = r#"{"version":1,"rules":[{"name":"reference","effect":"allow","chains":["eip155:4"],"destinations":["0xa5D3241A1591061F2a4bB69CA0215F66520E67cf"]}]}"#;
 
-/// The enclave's socket for its parent.
-pub(crate) const PARENT_PORT: &str = "enclave.sock";
-
 /// The parent's socket for callers, from which it relays to the enclave's.
 pub(crate) const SESSION_RELAY: &str = "sessions.sock";
-
-const KMS_RELAY: &str = "kms.sock";

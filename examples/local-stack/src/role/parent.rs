@@ -19,8 +19,8 @@ pub(crate) struct ParentBootstrap {
     pub(crate) enclave: Addr,
     /// Where records are kept.
     pub(crate) store: PathBuf,
-    /// Where the enclave finds the relay to KMS.
-    pub(crate) kms_relay: Addr,
+    /// Where enclaves find the relay to KMS.
+    pub(crate) kms_relays: Vec<Addr>,
     /// KMS.
     pub(crate) kms: SocketAddr,
     /// Where callers find the relay to the enclave.
@@ -56,7 +56,9 @@ pub(super) async fn run() -> anyhow::Result<()> {
         CredentialsSource::Fixed(bootstrap.role.aws_credentials()),
     );
     let kms = HostPort::new(&bootstrap.kms.ip().to_string(), bootstrap.kms.port())?;
-    config.relays.push(RelayConfig { listen: bootstrap.kms_relay, target: Addr::Tcp(kms) });
+    for listen in bootstrap.kms_relays {
+        config.relays.push(RelayConfig { listen, target: Addr::Tcp(kms.clone()) });
+    }
     config.relays.push(RelayConfig { listen: bootstrap.session_relay, target: bootstrap.sessions });
     let mut parent = Parent::start(config).await?;
     announce(&ParentReady {
