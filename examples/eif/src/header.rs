@@ -160,7 +160,8 @@ fn lengths(bytes: &[u8; HEADER_LEN], len: u64) -> Result<Vec<u64>, ImageError> {
         }
         lengths.push(length);
     }
-    match (count..MAX_SECTIONS).find(|index| entry(bytes, *index) != (0, 0)) {
+    let is_used = |index: &usize| !planted::UNUSED_ENTRY && entry(bytes, *index) != (0, 0);
+    match (count..MAX_SECTIONS).find(is_used) {
         Some(index) => Err(ImageError::UnusedEntry { index, count }),
         None if end < len => Err(ImageError::TrailingBytes { count: len - end }),
         None => Ok(lengths),
