@@ -6,16 +6,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use eif::Signer;
 use eif::emulator::{Boot, EmulatedEnclave, Emulator};
 use emulator_probe::{Bytes, Echo, MAX_PAYLOAD_LEN, PORT, PowerOff};
 use nsm_attest::{PcrIndex, PcrValue};
+use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 use vsock_rpc::{Addr, Client};
 
 /// A guest that answers.
 pub(crate) struct Guest {
     pub(crate) client: Client,
-    /// PCR0, PCR1 and PCR2 as they were computed from the image's file.
+    /// PCR0, PCR1, PCR2 and PCR8 as they were computed from the image's file.
     pub(crate) measured: Vec<(PcrIndex, PcrValue)>,
     boot: Boot,
     machine: Option<EmulatedEnclave>,
@@ -78,9 +80,12 @@ impl Guest {
     }
 }
 
-/// Writes the probe's image, and says what it measures.
+/// Writes the probe's image, signed by a key of this run, and says what the file measures.
 fn build(probe: &Path, emulator: &Emulator, path: &Path) -> Vec<(PcrIndex, PcrValue)> {
-    let image = emulator.image(std::fs::read(probe).unwrap(), []).unwrap();
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let certificate = CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
+    let signer = Signer::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap();
+    let image = emulator.image(std::fs::read(probe).unwrap(), []).unwrap().sign(&signer).unwrap();
     image.write(&mut std::fs::File::create(path).unwrap()).unwrap();
     let measured = eif::EifImage::from_bytes(&std::fs::read(path).unwrap()).unwrap().measure();
     measured.pcrs().iter().map(|(index, value)| (index, *value)).collect()
