@@ -60,18 +60,17 @@ async fn serve(nsm: Device) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes and reads at once, since neither end may have room for all of it.
+/// Writes and reads at once, since neither end may have room for all of it. As many bytes are awaited as were sent: the
+/// emulator's vsock device does not carry half of a close.
 async fn through(relay: &Addr, bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let stream = timeout(DEADLINE, relay.connect()).await?.context("cannot connect to the relay")?;
     let (mut read, mut write) = tokio::io::split(stream);
-    let len = bytes.len();
+    let mut answer = vec![0; bytes.len()];
     let sending = async {
         write.write_all(&bytes).await?;
-        write.shutdown().await
+        write.flush().await
     };
-    let mut answer = Vec::with_capacity(len);
-    let mut limited = (&mut read).take(len as u64 + 1);
-    let ((), _) = tokio::try_join!(sending, limited.read_to_end(&mut answer)).context("the relay broke off")?;
+    tokio::try_join!(sending, read.read_exact(&mut answer)).context("the relay broke off")?;
     Ok(answer)
 }
 

@@ -93,7 +93,7 @@ async fn refuses_fields_that_are_too_long(guest: &Guest) {
         let field = |len: usize| (len > 0).then(|| Bytes(vec![7; len]));
         NsmRequest::Attest { public_key: field(public_key), user_data: field(user_data), nonce: field(nonce) }
     };
-    for request in [attest(1025, 0, 0), attest(0, 1025, 0), attest(0, 0, 1025)] {
+    for request in [attest(TOO_LONG, 0, 0), attest(0, TOO_LONG, 0), attest(0, 0, TOO_LONG)] {
         assert_eq!(refusal(guest, request).await, "InputTooLarge");
     }
     let bare = ask(guest, attest(0, 0, 0)).await;
@@ -112,9 +112,12 @@ async fn ask(guest: &Guest, request: NsmRequest) -> NsmAnswer {
 }
 
 async fn refusal(guest: &Guest, request: NsmRequest) -> String {
-    guest.client.call::<AskNsm>(&request, support::DEADLINE).await.unwrap().unwrap_err()
+    guest.client.call::<AskNsm>(&request, support::DEADLINE).await.unwrap().map(drop).unwrap_err()
 }
 
 fn pcr(locked: bool, value: &[u8]) -> NsmAnswer {
     NsmAnswer::Pcr { locked, value: Bytes(value.to_vec()) }
 }
+
+/// AWS documents 1024 bytes for a public key and 512 for the other two; QEMU's device takes somewhat more of each.
+const TOO_LONG: usize = 8192;
