@@ -30,7 +30,7 @@ pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Bytes, C
     Ok(out.bytes.into())
 }
 
-/// Encodes a Request's payload.
+/// Encodes a Request's payload; the name of a method is a short text.
 pub(crate) fn encode_request<T: Serialize>(
     method: &str,
     body: &T,
@@ -38,7 +38,7 @@ pub(crate) fn encode_request<T: Serialize>(
 ) -> Result<EncodedRequest, CborError> {
     let mut out = BoundedWriter { bytes: Vec::with_capacity(INITIAL_CAPACITY.min(max_len)), max_len };
     out.push(&[ARRAY_OF_3])?;
-    out.serialize(&method)?;
+    out.push_short_text(method)?;
     let deadline_at = out.bytes.len() + 1;
     out.push(&[UNSIGNED_64, 0, 0, 0, 0, 0, 0, 0, 0])?;
     out.serialize(body)?;
@@ -164,24 +164,31 @@ enum Open {
 impl<'a> Walker<'a> {
     /// Walks over one item and returns what follows it.
     fn skip_item(mut self) -> Result<&'a [u8], CborError> {
-        let mut open = [Open::Items(0); MAX_DEPTH];
-        let mut depth = 0_usize;
+        match self.skip_head(None)? {
+            Step::Opened(level) => self.skip_levels(level),
+            Step::Closed | Step::Skipped => Ok(self.rest),
+        }
+    }
+
+    /// Walks out of an array or map that was just opened.
+    fn skip_levels(mut self, outermost: Open) -> Result<&'a [u8], CborError> {
+        let mut open = [outermost; MAX_DEPTH];
+        let mut depth = 1_usize;
         loop {
-            let opened = self.skip_head(depth.checked_sub(1).map(|top| &mut open[top]))?;
-            match opened {
-                Step::Opened(level) => {
-                    *open.get_mut(depth).ok_or(CborError::TooDeep { max: MAX_DEPTH })? = level;
-                    depth += 1;
-                }
-                Step::Skipped => {}
-                Step::Closed => depth -= 1,
-            }
             // Levels that are full close without a byte of their own.
             while depth > 0 && matches!(open[depth - 1], Open::Items(0)) {
                 depth -= 1;
             }
             if depth == 0 {
                 return Ok(self.rest);
+            }
+            match self.skip_head(Some(&mut open[depth - 1]))? {
+                Step::Opened(level) => {
+                    *open.get_mut(depth).ok_or(CborError::TooDeep { max: MAX_DEPTH })? = level;
+                    depth += 1;
+                }
+                Step::Skipped => {}
+                Step::Closed => depth -= 1,
             }
         }
     }
@@ -291,6 +298,16 @@ impl BoundedWriter {
         let max = self.max_len;
         serde_cbor::to_writer(self, value)
             .map_err(|error| if error.is_io() { CborError::TooLong { max } } else { mismatch(&error) })
+    }
+
+    /// A text of fewer than 256 bytes.
+    fn push_short_text(&mut self, text: &str) -> Result<(), CborError> {
+        match u8::try_from(text.len()) {
+            Ok(len @ 0..=23) => self.push(&[MAJOR_TEXT << 5 | len])?,
+            Ok(len) => self.push(&[MAJOR_TEXT << 5 | 24, len])?,
+            Err(_) => return Err(CborError::TooLong { max: usize::from(u8::MAX) }),
+        }
+        self.push(text.as_bytes())
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), CborError> {
