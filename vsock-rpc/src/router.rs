@@ -1,6 +1,6 @@
 //! [`Router`]: which handler serves which method.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -136,7 +136,7 @@ impl<S> fmt::Debug for Router<S> {
 /// The handlers by name, without the type of their state.
 #[derive(Default)]
 pub(crate) struct Routes {
-    by_name: HashMap<&'static str, Box<Handler>>,
+    by_name: BTreeMap<&'static str, Box<Handler>>,
 }
 
 /// Takes a request's body; whatever of it the answer needs, it keeps decoded.
