@@ -39,6 +39,8 @@ pub(super) struct Connection<T> {
     last_id: u64,
     /// When bytes came last; deadlines count from here.
     last_read: Instant,
+    /// The time, if nothing took any since it was looked at.
+    now: Option<Instant>,
     last_answered: Instant,
     alarm: Alarm,
 }
@@ -80,6 +82,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             phase: Phase::Open,
             last_id: 0,
             last_read: Instant::now(),
+            now: None,
             last_answered: Instant::now(),
             alarm: Alarm::default(),
         }
@@ -113,6 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pace> {
         let mut frames_left = FRAMES_PER_POLL;
+        self.now = None;
         for _ in 0..TURNS_PER_POLL {
             match self.turn(&mut frames_left, cx) {
                 Turn::Again => {}
@@ -161,7 +165,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Lets the handlers go on, and queues their answers while the peer takes them.
     fn collect_answers(&mut self, cx: &mut Context<'_>) {
-        self.in_flight.poll(cx);
+        if self.in_flight.poll(cx) {
+            self.now = None;
+        }
         let mut any = false;
         while self.frames.queued() < MAX_QUEUED {
             let Some(answered) = self.in_flight.take_answer() else { break };
@@ -212,6 +218,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             Poll::Ready(Ok(0) | Err(_)) => Turn::End,
             Poll::Ready(Ok(_)) => {
                 self.last_read = Instant::now();
+                self.now = Some(self.last_read);
                 Turn::Again
             }
             Poll::Pending => Turn::Wait,
@@ -262,7 +269,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             RemoteError::new(code::UNKNOWN_METHOD, format!("there is no method {:?} here", parts.method))
         })?;
         let deadline = self.last_read + Duration::from_millis(parts.deadline_ms).min(limits.max_deadline);
-        if deadline <= Instant::now() {
+        if deadline <= self.now.take().unwrap_or_else(Instant::now) {
             return Err(deadline_exceeded());
         }
         let max_response_len = self.facts.max_payload_len();

@@ -73,11 +73,16 @@ impl InFlight {
 
     /// Lets the handlers go on. They do whether or not the peer takes answers: one that holds a lock, or whose deadline
     /// has passed, must not stand still because a peer reads slowly.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+    /// Returns whether there are any.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.running.is_empty() {
+            return false;
+        }
         while let Poll::Ready(Some(answered)) = self.running.poll_next_unpin(cx) {
             self.abort_handles.remove(&answered.request_id);
             self.answered.push_back(answered);
         }
+        true
     }
 
     /// The next answer, in the order in which they came.
