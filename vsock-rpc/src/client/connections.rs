@@ -26,6 +26,11 @@ impl Connections {
         least.map(|(index, load)| (Arc::clone(&connections[index]), load))
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Connection>> {
+        self.lock().clone()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }

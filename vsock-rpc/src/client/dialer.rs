@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::builder::ClientLimits;
 use super::connection::Connection;
 use super::connections::Connections;
-use super::driver::Driver;
 use super::{CallError, Connector};
 
 pub(super) struct Dialer {
@@ -58,12 +57,12 @@ impl Dialer {
 
     /// The open connection with the fewest calls in flight, or a new one if none takes calls.
     pub(super) async fn connection(&self, deadline: Instant) -> Result<Arc<Connection>, CallError> {
-        if let Some((open, _)) = self.open.least_loaded() {
+        if let Some(open) = self.usable() {
             return Ok(open);
         }
         let seen = self.failures.load(Ordering::Acquire);
         let mut history = self.needed.lock().await;
-        if let Some((open, _)) = self.open.least_loaded() {
+        if let Some(open) = self.usable() {
             return Ok(open);
         }
         match &history.last_error {
@@ -76,6 +75,18 @@ impl Dialer {
         self.attempt(&mut history).await.inspect_err(|_| {
             self.failures.fetch_add(1, Ordering::AcqRel);
         })
+    }
+
+    /// Hands all connections back to their background tasks.
+    pub(super) fn depose_leaders(&self) {
+        self.open.all().iter().for_each(|connection| connection.depose());
+    }
+
+    /// The open connection with the fewest calls in flight. What a caller was woken for and has not looked at, such as
+    /// that the server goes away, is looked at first.
+    pub(super) fn usable(&self) -> Option<Arc<Connection>> {
+        let (open, _) = self.open.least_loaded()?;
+        if open.catch_up() { self.open.least_loaded().map(|(open, _)| open) } else { Some(open) }
     }
 
     /// Whether there may be a further connection, and all open ones have calls in flight.
@@ -123,10 +134,10 @@ impl Dialer {
         let connected = timeout(limit, self.connector.connect(limit)).await;
         let error = match connected {
             Ok(Ok(stream)) => {
-                let connection = Arc::new(Connection::default());
+                let (connection, background) = Connection::open(stream, self.limits.clone());
                 history.last_connection = Some(Arc::clone(&connection));
                 self.open.add(Arc::clone(&connection));
-                tokio::spawn(Driver::new(stream, Arc::clone(&connection), self.limits.clone()));
+                tokio::spawn(background);
                 return Ok(connection);
             }
             Ok(Err(error)) => self.unreachable(error.kind(), &error.to_string(), pause, Some(Arc::new(error))),

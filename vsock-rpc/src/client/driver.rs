@@ -1,15 +1,15 @@
-//! [`Driver`]: the task of one connection. It writes what callers queued, reads replies, and wakes the callers.
+//! [`Driver`]: the stream of one connection. It writes what callers queued, reads replies, and tells which callers to wake.
+//!
+//! Who polls it is told in [`driving`](super::driving).
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
 use super::builder::ClientLimits;
-use super::connection::{Connection, Outlook};
+use super::connection::Connection;
 use super::{CallError, DisconnectReason};
 use crate::alarm::Alarm;
 use crate::cbor;
@@ -20,14 +20,30 @@ use crate::remote_error::RemoteError;
 use crate::transport::ByteStream;
 
 pub(super) struct Driver {
-    connection: Arc<Connection>,
     frames: FrameIo<Box<dyn ByteStream>>,
     limits: ClientLimits,
     liveness: Liveness,
     alarm: Alarm,
-    /// Callers to wake when a batch of replies is dealt out.
-    wakers: Vec<Waker>,
     phase: Phase,
+}
+
+/// Who drives, and whom the turn is for.
+#[derive(Clone, Copy)]
+pub(super) enum Hand<'a> {
+    /// The background task, with its waker.
+    Background(&'a Waker),
+    /// The caller that waits for this request; it need not be woken for its reply.
+    Leader(u64),
+    /// A caller that is about to make a call.
+    Visitor,
+}
+
+/// One turn's surroundings.
+pub(super) struct Turn<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) hand: Hand<'a>,
+    /// Whom to wake once the driver is free for others.
+    pub(super) wakers: &'a mut Vec<Waker>,
 }
 
 enum Phase {
@@ -50,66 +66,74 @@ struct Liveness {
 }
 
 impl Driver {
-    pub(super) fn new(io: Box<dyn ByteStream>, connection: Arc<Connection>, limits: ClientLimits) -> Self {
+    /// To be made where the background task is spawned: the timer belongs to that runtime.
+    pub(super) fn new(io: Box<dyn ByteStream>, limits: ClientLimits) -> Self {
         Self {
-            connection,
             frames: FrameIo::new(io, limits.max_payload_len),
             limits,
             liveness: Liveness { look_at: None, heard: false, ping: None, pings: 0 },
-            alarm: Alarm::default(),
-            wakers: Vec::new(),
+            alarm: Alarm::of_this_runtime(),
             phase: Phase::Open,
         }
     }
 
-    /// One round of writing and reading; `Err` is why the connection ends.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
+    /// How many bytes were written since the connection began.
+    pub(super) fn written(&self) -> u64 {
+        self.frames.written()
+    }
+
+    /// One round of writing and reading; ready if there may be more to do. `Err` is why the connection ends.
+    pub(super) fn turn(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
+        let background = if let Hand::Background(waker) = turn.hand { Some(waker) } else { None };
         let frames = &mut self.frames;
-        let outlook = self.connection.take_outgoing(|outgoing| frames.queue_all(outgoing), cx);
+        let outlook = turn.connection.take_outgoing(|outgoing| frames.queue_all(outgoing), background);
         let written = self.frames.poll_write(cx).map_err(io_failed)?;
-        self.watch(&outlook, cx)?;
-        match &self.phase {
+        let read = match &self.phase {
             Phase::Closing { reason, .. } if written.is_ready() => {
                 let _ = self.frames.poll_shutdown(cx);
                 return Err(reason.clone());
             }
-            Phase::Closing { .. } => return Ok(Poll::Pending),
-            Phase::Open => {}
-        }
-        if outlook.is_leaving && !outlook.is_busy {
-            // What is unwritten nobody waits for: a server that does not read it must not keep it here.
-            if written.is_ready() {
-                let _ = self.frames.poll_shutdown(cx);
+            Phase::Closing { .. } => Poll::Pending,
+            Phase::Open if outlook.is_leaving && !outlook.is_busy => {
+                // What is unwritten nobody waits for: a server that does not read it must not keep it here.
+                if written.is_ready() {
+                    let _ = self.frames.poll_shutdown(cx);
+                }
+                return Err(DisconnectReason::Left);
             }
-            return Err(DisconnectReason::Left);
-        }
-        self.read(cx)
+            Phase::Open => self.read(turn, cx)?,
+        };
+        // Last: what has come already must not count as missing because nobody drove for a while.
+        self.watch(turn.connection, outlook.is_busy, cx)?;
+        Ok(read)
     }
 
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
-        match self.frames.poll_read(cx) {
-            Poll::Ready(Ok(0)) if self.frames.is_inside_frame() => Err(DisconnectReason::Truncated),
-            Poll::Ready(Ok(0)) => Err(DisconnectReason::Closed),
-            Poll::Ready(Err(error)) => Err(io_failed(error)),
-            Poll::Pending => Ok(Poll::Pending),
-            Poll::Ready(Ok(_)) => {
-                self.liveness.heard = true;
-                let dealt = self.deal();
-                self.wakers.drain(..).for_each(Waker::wake);
-                if let Err(violation) = dealt {
-                    self.abort(violation)?;
+    /// Reads once, and once more to see whether that was all, without which nobody is woken for what comes next.
+    fn read(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<Poll<()>, DisconnectReason> {
+        for _ in 0..READS_PER_TURN {
+            match self.frames.poll_read(cx) {
+                Poll::Ready(Ok(0)) if self.frames.is_inside_frame() => return Err(DisconnectReason::Truncated),
+                Poll::Ready(Ok(0)) => return Err(DisconnectReason::Closed),
+                Poll::Ready(Err(error)) => return Err(io_failed(error)),
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(_)) => {
+                    self.liveness.heard = true;
+                    if let Err(violation) = self.deal(turn) {
+                        self.abort(violation, turn)?;
+                        break;
+                    }
                 }
-                Ok(Poll::Ready(()))
             }
         }
+        Ok(Poll::Ready(()))
     }
 
     /// Deals the replies that have arrived to their callers.
-    fn deal(&mut self) -> Result<(), RemoteError> {
+    fn deal(&mut self, turn: &mut Turn<'_>) -> Result<(), RemoteError> {
         loop {
             match self.frames.next_frame() {
                 Ok(Some(frame)) => {
-                    self.on_frame(frame).map_err(|message| RemoteError::new(reason::PROTOCOL_ERROR, message))?;
+                    self.on_frame(frame, turn).map_err(|message| RemoteError::new(reason::PROTOCOL_ERROR, message))?;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
@@ -120,13 +144,13 @@ impl Driver {
         }
     }
 
-    fn on_frame(&mut self, frame: Frame) -> Result<(), String> {
+    fn on_frame(&mut self, frame: Frame, turn: &mut Turn<'_>) -> Result<(), String> {
         let reply = match frame.kind {
             FrameKind::Response => Ok(frame.payload),
             FrameKind::Error => Err(CallError::Remote(decode_error(&frame)?)),
             FrameKind::GoAway => {
                 let error = decode_error(&frame)?;
-                self.connection.go_away(frame.request_id, &DisconnectReason::GoAway(error));
+                turn.connection.go_away(frame.request_id, &DisconnectReason::GoAway(error), turn.wakers);
                 return Ok(());
             }
             FrameKind::Pong if self.liveness.ping == Some(frame.request_id) => {
@@ -135,18 +159,21 @@ impl Driver {
             }
             kind => return Err(format!("a server sends no such {kind:?}")),
         };
-        let waker = self.connection.reply(frame.request_id, reply, self.frames.written());
-        self.wakers.extend(waker.map_err(|violation| violation.to_string())?);
+        let waker = turn.connection.reply(frame.request_id, reply, self.frames.written());
+        let waker = waker.map_err(|violation| violation.to_string())?;
+        if !matches!(turn.hand, Hand::Leader(id) if id == frame.request_id) {
+            turn.wakers.extend(waker);
+        }
         Ok(())
     }
 
     /// The server broke a rule: say so, then end. The calls end now; nothing it says is trusted any more.
     ///
     /// With requests unwritten it ends without a word: their callers are told that nothing was sent, so nothing may be.
-    fn abort(&mut self, violation: RemoteError) -> Result<(), DisconnectReason> {
+    fn abort(&mut self, violation: RemoteError, turn: &mut Turn<'_>) -> Result<(), DisconnectReason> {
         let goodbye = goaway::encode_error(&violation);
         let reason = DisconnectReason::Violation(violation);
-        self.connection.close(reason.clone(), self.frames.written());
+        turn.connection.close(reason.clone(), self.frames.written(), turn.wakers);
         if self.frames.queued() > 0 {
             return Err(reason);
         }
@@ -156,8 +183,8 @@ impl Driver {
     }
 
     /// Looks at the timeouts.
-    fn watch(&mut self, outlook: &Outlook, cx: &mut Context<'_>) -> Result<(), DisconnectReason> {
-        if outlook.is_busy && self.liveness.look_at.is_none() {
+    fn watch(&mut self, connection: &Connection, is_busy: bool, cx: &mut Context<'_>) -> Result<(), DisconnectReason> {
+        if is_busy && self.liveness.look_at.is_none() {
             self.liveness.look_at = Some(Instant::now() + self.limits.liveness_interval);
             self.liveness.heard = true;
         }
@@ -170,19 +197,19 @@ impl Driver {
                 return Err(DisconnectReason::TooSlow);
             }
             if self.liveness.look_at.is_some_and(|at| at <= now) {
-                self.check_liveness(outlook.is_busy, now)?;
+                self.check_liveness(connection, is_busy, now)?;
             }
         }
         Ok(())
     }
 
-    fn check_liveness(&mut self, is_busy: bool, now: Instant) -> Result<(), DisconnectReason> {
+    fn check_liveness(&mut self, connection: &Connection, is_busy: bool, now: Instant) -> Result<(), DisconnectReason> {
         let interval = self.limits.liveness_interval;
         self.liveness.look_at = is_busy.then(|| now + interval);
         if !is_busy {
             return Ok(());
         }
-        if now.checked_sub(interval * FORGOTTEN_INTERVALS).is_some_and(|limit| self.connection.has_forgotten(limit)) {
+        if now.checked_sub(interval * FORGOTTEN_INTERVALS).is_some_and(|limit| connection.has_forgotten(limit)) {
             return Err(DisconnectReason::CancelUnanswered);
         }
         if std::mem::take(&mut self.liveness.heard) {
@@ -193,7 +220,7 @@ impl Driver {
         }
         self.liveness.pings += 1;
         self.liveness.ping = Some(self.liveness.pings);
-        self.connection.queue_ping(self.liveness.pings);
+        connection.queue_ping(self.liveness.pings);
         Ok(())
     }
 
@@ -210,33 +237,6 @@ impl Driver {
     }
 }
 
-impl Future for Driver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..TURNS_PER_POLL {
-            match self.turn(cx) {
-                Ok(Poll::Ready(())) => {}
-                Ok(Poll::Pending) => return Poll::Pending,
-                Err(reason) => {
-                    let written = self.frames.written();
-                    self.connection.close(reason, written);
-                    return Poll::Ready(());
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Without this, a runtime that ends first would leave callers of another one waiting.
-        self.connection.close(DisconnectReason::RuntimeEnded, self.frames.written());
-    }
-}
-
 fn decode_error(frame: &Frame) -> Result<RemoteError, String> {
     cbor::decode(&frame.payload).map_err(|error| format!("a malformed {:?}: {error}", frame.kind))
 }
@@ -245,6 +245,6 @@ fn io_failed(error: io::Error) -> DisconnectReason {
     DisconnectReason::Io(Arc::new(error))
 }
 
-const TURNS_PER_POLL: usize = 16;
+const READS_PER_TURN: usize = 2;
 /// After this many liveness intervals, a cancelled request that the server never answered ends the connection.
 const FORGOTTEN_INTERVALS: u32 = 3;

@@ -7,6 +7,7 @@ mod connector;
 mod dialer;
 mod disconnect_reason;
 mod driver;
+mod driving;
 mod error;
 #[cfg(test)]
 mod races;
@@ -17,12 +18,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::builder::ClientBuilder;
-use self::connection::Ticket;
+use self::connection::{Connection, Ticket};
 pub use self::connector::Connector;
 use self::dialer::Dialer;
 pub use self::disconnect_reason::DisconnectReason;
@@ -119,32 +120,70 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
-    async fn exchange(&self, request: EncodedRequest, deadline: Instant) -> Result<Bytes, CallError> {
-        let begun = timeout_at(deadline, self.begin(request, deadline)).await;
-        let ticket = begun.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: false })??;
+    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant) -> Result<Bytes, CallError> {
+        let ticket = match self.begin_now(&mut request, deadline) {
+            Ok(begun) => begun?,
+            Err(permit) => {
+                let begun = timeout_at(deadline, self.begin(permit, request, deadline)).await;
+                begun.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: false })??
+            }
+        };
         // On timeout the ticket is dropped, which cancels the call.
         timeout_at(deadline, ticket).await.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: true })?
     }
 
-    async fn begin(&self, mut request: EncodedRequest, deadline: Instant) -> Result<Ticket, CallError> {
-        let permit = Arc::clone(&self.in_flight).acquire_owned().await;
-        let mut permit = permit.expect("the semaphore is never closed");
+    /// Begins a call that has nothing to wait for; else gives back the permit, if it got that far.
+    fn begin_now(
+        &self,
+        request: &mut EncodedRequest,
+        deadline: Instant,
+    ) -> Result<Result<Ticket, CallError>, Option<OwnedSemaphorePermit>> {
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else { return Err(None) };
+        let Some(connection) = self.dialer.usable() else { return Err(Some(permit)) };
+        self.begin_on(&connection, permit, request, deadline).map_err(Some)
+    }
+
+    async fn begin(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
+        mut request: EncodedRequest,
+        deadline: Instant,
+    ) -> Result<Ticket, CallError> {
+        let mut permit = match permit {
+            Some(permit) => permit,
+            None => {
+                // A caller that drives and does not come may be what keeps a permit from being given back.
+                self.dialer.depose_leaders();
+                let permit = Arc::clone(&self.in_flight).acquire_owned().await;
+                permit.expect("the semaphore is never closed")
+            }
+        };
         loop {
             let connection = self.dialer.connection(deadline).await?;
-            if self.dialer.wants_another() {
-                self.grow();
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(CallError::DeadlineExceeded { may_have_run: false });
-            }
-            request.set_deadline_ms(milliseconds(left));
-            match connection.begin(&request, permit) {
-                Ok(ticket) => return Ok(ticket),
+            match self.begin_on(&connection, permit, &mut request, deadline) {
+                Ok(begun) => return begun,
                 // The connection ended since it was looked up; the dialer's pause keeps this from spinning.
                 Err(returned) => permit = returned,
             }
         }
+    }
+
+    fn begin_on(
+        &self,
+        connection: &Arc<Connection>,
+        permit: OwnedSemaphorePermit,
+        request: &mut EncodedRequest,
+        deadline: Instant,
+    ) -> Result<Result<Ticket, CallError>, OwnedSemaphorePermit> {
+        if self.dialer.wants_another() {
+            self.grow();
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Err(CallError::DeadlineExceeded { may_have_run: false }));
+        }
+        request.set_deadline_ms(milliseconds(left));
+        connection.begin(request, permit).map(Ok)
     }
 
     /// Makes a further connection in the background, unless that is going on.

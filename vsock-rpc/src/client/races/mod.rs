@@ -1,7 +1,8 @@
 //! Races of answers, cancellations and ends of a connection, on a scheduler that can be made to do it again.
 //!
 //! Why not loom: what callers and the driver share is one table behind one lock, without atomics, and each of their
-//! steps is one critical section. The orders that loom would enumerate are orders of these sections, which is what a
+//! steps is one critical section. (A turn of the driver is a few of them, under a lock of its own; that callers get
+//! between them is what the tests of `driving` on several threads are for.) The orders that loom would enumerate are orders of these sections, which is what a
 //! scheduler of polls permutes; loom would find nothing more in them, and would need stand-ins for tokio's semaphore,
 //! clock and streams in published code. Instead each seed is one order of everything: callers, driver, the pipe's
 //! portions, a real server and its handlers. `RACE_SEED=17 cargo test -p vsock-rpc races` runs one again, and
@@ -12,7 +13,8 @@ mod pipe;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -20,13 +22,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use self::executor::{Executor, Random};
 use self::pipe::pipe;
 use super::builder::{ClientBuilder, ClientLimits};
 use super::connection::{Connection, Ticket};
-use super::driver::Driver;
 use super::{CallError, Connector, DisconnectReason};
 use crate::cbor;
 use crate::goaway::reason;
@@ -96,6 +97,7 @@ struct Seen {
     disowned: usize,
     refused: usize,
     not_begun: usize,
+    put_aside: usize,
 }
 
 /// One run's parties.
@@ -105,6 +107,8 @@ struct Race {
     permits: Arc<Semaphore>,
     handled: Arc<Handled>,
     callers_left: Cell<usize>,
+    resting: Cell<usize>,
+    rested: Notify,
     has_left: Cell<bool>,
     /// Whether the connection ended without a word.
     is_broken: Cell<bool>,
@@ -114,15 +118,30 @@ struct Race {
 
 impl Race {
     async fn call(&self) {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_none_left) => {
+                self.connection.depose();
+                Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
+            }
+        };
         let number = self.next_number.replace(self.next_number.get() + 1);
         let turns = u32::try_from(self.random.below(FOREVER as usize + 1)).expect("a few");
         let mut request = cbor::encode_request(Work::NAME, &(number, turns), 1000).unwrap();
         request.set_deadline_ms(60_000);
-        let Ok(ticket) = self.connection.begin(&request, permit) else {
+        self.connection.catch_up();
+        let Ok(mut ticket) = self.connection.begin(&request, permit) else {
             self.seen.borrow_mut().not_begun += 1;
             return;
         };
+        if turns != FOREVER && self.random.one_in(4) {
+            // Polled once, and put aside until nobody else has anything to do.
+            if let Poll::Ready(reply) = poll_fn(|cx| Poll::Ready(Pin::new(&mut ticket).poll(cx))).await {
+                return self.check(number, reply);
+            }
+            self.rest().await;
+            self.seen.borrow_mut().put_aside += 1;
+        }
         // Nobody waits for what never comes.
         let is_cancelled = turns == FOREVER || self.random.one_in(3);
         let patience = if is_cancelled { self.random.pause(60).boxed_local() } else { pending().boxed_local() };
@@ -137,6 +156,21 @@ impl Race {
                 Either::Left(((), ticket)) => self.cancel(number, ticket),
                 Either::Right((reply, _)) => self.check(number, reply),
             }
+        }
+    }
+
+    /// Waits until all callers have ended, or rest.
+    async fn rest(&self) {
+        self.resting.set(self.resting.get() + 1);
+        let rested = self.rested.notified();
+        self.end_rest();
+        rested.await;
+    }
+
+    fn end_rest(&self) {
+        if self.resting.get() == self.callers_left.get() {
+            self.resting.set(0);
+            self.rested.notify_waiters();
         }
     }
 
@@ -218,12 +252,17 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
     let router = Router::from_shared(Arc::clone(&handled)).method::<Work, _, _>(work);
     let server = Server::builder(router).max_in_flight(3).drain_timeout(Duration::MAX).build();
     let callers = 1 + random.below(5);
+    // Seldom too few: the server is to refuse some calls too.
+    let permits = if random.one_in(3) { 1 + random.below(MAX_PERMITS) } else { MAX_PERMITS };
+    let (connection, background) = Connection::open(Box::new(near), limits());
     let race = Rc::new(Race {
         random: random.clone(),
-        connection: Arc::default(),
-        permits: Arc::new(Semaphore::new(PERMITS)),
+        connection,
+        permits: Arc::new(Semaphore::new(permits)),
         handled: Arc::clone(&handled),
         callers_left: Cell::new(callers),
+        resting: Cell::new(0),
+        rested: Notify::new(),
         has_left: Cell::new(false),
         is_broken: Cell::new(false),
         next_number: Cell::new(1),
@@ -233,7 +272,7 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
     let mut executor = Executor::default();
     let (shutdown, told) = oneshot::channel();
     let (die, death) = oneshot::channel::<()>();
-    executor.spawn("driver", Driver::new(Box::new(near), Arc::clone(&race.connection), limits()));
+    executor.spawn("background", background);
     executor.spawn("server", async move {
         let told = async {
             if told.await.is_err() {
@@ -256,6 +295,7 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
                 race.call().await;
             }
             race.callers_left.set(race.callers_left.get() - 1);
+            race.end_rest();
             if race.callers_left.get() == 0 {
                 race.leave();
             }
@@ -280,14 +320,14 @@ fn run(seed: u64, seen: &Rc<RefCell<Seen>>) {
     });
     executor.run(&random);
 
-    assert_eq!(race.permits.available_permits(), PERMITS, "a permit is lost");
+    assert_eq!(race.permits.available_permits(), permits, "a permit is lost");
     assert!(race.connection.is_empty(), "a call is left in the table");
     for (number, ran) in handled.0.lock().unwrap().iter() {
         assert_eq!((ran.begun, ran.ended), (1, 1), "call {number}");
     }
 }
 
-const PERMITS: usize = 5;
+const MAX_PERMITS: usize = 5;
 
 /// Tells which seed it was.
 struct Seed(u64);
@@ -316,8 +356,8 @@ fn no_order_of_answers_cancellations_and_ends_loses_mixes_up_or_leaks_a_call() {
     }
     let seen = seen.borrow();
     let Seen { answered, cancelled_before_it_ran, cancelled_at_work, cancelled_after_it_ran, .. } = &*seen;
-    let Seen { lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, .. } = &*seen;
+    let Seen { lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, put_aside, .. } = &*seen;
     let cancelled = [cancelled_before_it_ran, cancelled_at_work, cancelled_after_it_ran];
-    let rest = [answered, lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun];
+    let rest = [answered, lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, put_aside];
     assert!(cancelled.iter().chain(&rest).all(|times| **times >= 100), "{seen:?}");
 }

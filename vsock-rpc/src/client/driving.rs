@@ -1,0 +1,171 @@
+//! Who drives a connection: its background task, or a caller.
+//!
+//! A connection is driven in turns, each of which writes what is queued, reads until nothing more has come, and looks at
+//! the timeouts. Anybody may take one, under the lock of the [`Seat`], which nobody holds from one poll to the next. The
+//! stream and the timers know a single waker, the [`Connection`] itself, whoever polled them. It wakes the *leader*, if
+//! there is one, and else the background task. A caller whose call is the only one leads: its own task writes the request
+//! and reads the reply, with nobody to be woken in between. As soon as there is a second call, the background task drives.
+//!
+//! # Why no wake-up is lost
+//! - A turn ends with the stream pending for the connection's waker, or with its driver due to be polled again. So what
+//!   happens to the stream or the timers wakes whoever is chosen then, under the table's lock: the leader if its call waits,
+//!   else the background task. That one's waker is taken; it is back in place before the turn to which it leads looks at the
+//!   stream. While it is missing, its owner is woken already.
+//! - The background task, once woken, takes a turn: it waits for the seat.
+//! - A leader that is woken is polled, or dropped, or neither. Polled, it takes a turn, or hands over if it may not lead any
+//!   more or the seat is taken. Dropped, it hands over, because a Cancel is to be written. To hand over, also when a reply is
+//!   there or the connection ends, is to clear the leader under the table's lock and to wake the background task, if there
+//!   is anything for it to do: then that sees whatever the leader was woken for.
+//! - A leader that is woken and never polled again, such as a future that was polled once and put aside, keeps the
+//!   connection from being driven. That may hold up no one else, so everything that anybody else could wait for hands over
+//!   first:
+//!   - a second call, in [`begin`](Connection::begin), so that none but a lone call is ever led;
+//!   - a call that waits for a permit, which this one may be about to give back; none is led while there is none left for
+//!     the next caller. Both look at the permits and at the leader under the table's lock, so that one sees the other;
+//!   - a client that leaves.
+//!
+//!   And a new call does not go by what such a leader has not looked at, as that the server went away:
+//!   [`catch_up`](Connection::catch_up) looks first. A stream that stood still meanwhile is read before the timeouts are
+//!   looked at, so that the server is not blamed for it.
+//! - The background task belongs to the runtime that made the connection, and so do the stream and the timers. When that
+//!   runtime ends, the task is dropped, and takes everything out of the seat. When another one ends, its callers are dropped.
+//! - A request that its caller is to write is written by the background task if the caller's first poll finds that it may
+//!   not lead; a ticket dropped before that hands over.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker};
+
+use super::DisconnectReason;
+use super::builder::ClientLimits;
+use super::connection::Connection;
+use super::driver::{Driver, Hand, Turn};
+use crate::transport::ByteStream;
+
+/// What drives the connection, until it ends.
+#[derive(Default)]
+pub(super) struct Seat(Mutex<Option<Driven>>);
+
+struct Driven {
+    driver: Driver,
+    /// The connection: what the stream and the timers are polled with.
+    waker: Waker,
+}
+
+/// The task that drives whenever no caller does, and ends with the connection.
+pub(super) struct Background {
+    connection: Arc<Connection>,
+    /// Callers to wake, kept for its memory.
+    wakers: Vec<Waker>,
+}
+
+enum Progress {
+    Again,
+    Over,
+    Waits,
+}
+
+impl Connection {
+    /// A connection over `io`, and the task to be spawned for it in this runtime.
+    pub(super) fn open(io: Box<dyn ByteStream>, limits: ClientLimits) -> (Arc<Self>, Background) {
+        let connection = Arc::new(Self::default());
+        let waker = Waker::from(Arc::clone(&connection));
+        // The waker's is a cycle, which the background task ends at the latest when it is dropped.
+        *connection.seat.wait() = Some(Driven { driver: Driver::new(io, limits), waker });
+        (Arc::clone(&connection), Background { connection, wakers: Vec::new() })
+    }
+
+    /// Drives for the caller of this call. `false` if somebody else does.
+    pub(super) fn lead(&self, request_id: u64, cx: &mut Context<'_>) -> bool {
+        let Some(progress) = self.try_turns(Hand::Leader(request_id)) else { return false };
+        if let Progress::Again = progress {
+            cx.waker().wake_by_ref();
+        }
+        true
+    }
+
+    /// Looks at what a leader was woken for, and has not looked at. Returns whether there was any.
+    pub(super) fn catch_up(&self) -> bool {
+        let is_late = self.depose_late_leader();
+        if is_late {
+            // If there is more to do, or somebody is at it, the background task goes on: it was woken.
+            self.try_turns(Hand::Visitor);
+        }
+        is_late
+    }
+
+    fn try_turns(&self, hand: Hand<'_>) -> Option<Progress> {
+        let mut wakers = Vec::new();
+        let mut seat = self.seat.try_take()?;
+        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, &mut wakers));
+        let progress = turns.find(|progress| !matches!(progress, Progress::Again)).unwrap_or(Progress::Again);
+        drop(seat);
+        wakers.into_iter().for_each(Waker::wake);
+        Some(progress)
+    }
+
+    fn turn(&self, seat: &mut Option<Driven>, hand: Hand<'_>, wakers: &mut Vec<Waker>) -> Progress {
+        let Some(Driven { driver, waker }) = seat else { return Progress::Over };
+        let mut turn = Turn { connection: self, hand, wakers };
+        // A stream that panics is nothing to the caller that happens to poll it.
+        let turned = catch_unwind(AssertUnwindSafe(|| driver.turn(&mut turn, &mut Context::from_waker(waker))));
+        let reason = match turned {
+            Ok(Ok(Poll::Ready(()))) => return Progress::Again,
+            Ok(Ok(Poll::Pending)) => return Progress::Waits,
+            Ok(Err(reason)) => reason,
+            Err(_panic) => DisconnectReason::RuntimeEnded,
+        };
+        self.close(reason, driver.written(), wakers);
+        *seat = None;
+        Progress::Over
+    }
+}
+
+impl Seat {
+    fn wait(&self) -> MutexGuard<'_, Option<Driven>> {
+        // A turn that panics ends the connection.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_take(&self) -> Option<MutexGuard<'_, Option<Driven>>> {
+        match self.0.try_lock() {
+            Ok(seat) => Some(seat),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl Future for Background {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { connection, wakers } = &mut *self;
+        for _ in 0..TURNS_PER_POLL {
+            let progress = connection.turn(&mut connection.seat.wait(), Hand::Background(cx.waker()), wakers);
+            wakers.drain(..).for_each(Waker::wake);
+            match progress {
+                Progress::Again => {}
+                Progress::Over => return Poll::Ready(()),
+                Progress::Waits => return Poll::Pending,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Without this, a runtime that ends first would leave callers of another one waiting.
+        let driven = self.connection.seat.wait().take();
+        if let Some(Driven { driver, .. }) = driven {
+            self.connection.close(DisconnectReason::RuntimeEnded, driver.written(), &mut self.wakers);
+            self.wakers.drain(..).for_each(Waker::wake);
+        }
+    }
+}
+
+const TURNS_PER_POLL: usize = 16;

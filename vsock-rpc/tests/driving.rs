@@ -1,0 +1,231 @@
+//! Who drives a connection when callers do not behave: they are put aside after one poll, on another runtime, blocked, or
+//! poll a stream that panics.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use common::*;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, advance, sleep, timeout};
+use vsock_rpc::client::{Connector, DisconnectReason};
+use vsock_rpc::frame::FrameKind;
+use vsock_rpc::{CallError, Client, RemoteError, reason};
+
+/// Polls once, and whoever is woken for it does nothing.
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The requests that a scripted server was sent.
+async fn next_request(peer: &mut RawPeer) -> u64 {
+    let frame = peer.receive().await.expect("a request");
+    assert_eq!(frame.kind, FrameKind::Request);
+    frame.request_id
+}
+
+async fn answer(peer: &mut RawPeer, id: u64, number: u64) {
+    peer.send_frame(FrameKind::Response, id, serde_cbor::to_vec(&number).unwrap()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_put_aside_holds_up_no_other_one_though_there_is_one_permit() {
+    let rig = Rig::new();
+    let client = Client::builder(rig.connector.clone()).max_in_flight(1).build();
+    client.call::<Add>(&(1, 2), LONG).await.unwrap();
+    let mut aside = pin!(client.call::<Add>(&(3, 4), LONG));
+    assert!(poll_once(aside.as_mut()).is_pending());
+    let began = Instant::now();
+    assert_eq!(client.call::<Add>(&(5, 6), LONG).await.unwrap(), 11);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(aside.await.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_put_aside_holds_up_no_other_one_beside_it() {
+    let rig = Rig::new();
+    let client = rig.client();
+    client.call::<Add>(&(1, 2), LONG).await.unwrap();
+    let mut aside = pin!(client.call::<Add>(&(3, 4), LONG));
+    assert!(poll_once(aside.as_mut()).is_pending());
+    let began = Instant::now();
+    for number in 0..100 {
+        assert_eq!(client.call::<Add>(&(number, 1), LONG).await.unwrap(), number + 1);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(aside.await.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_call_that_is_put_aside_has_not_seen_a_new_call_sees() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    let mut aside = pin!(client.call::<Gated>(&1, LONG));
+    // Connecting takes several polls.
+    let mut peer =
+        tokio::select! { _ = &mut aside => unreachable!("nobody answers"), peer = peers.recv() => peer.unwrap() };
+    let id = tokio::select! { _ = &mut aside => unreachable!("nobody answers"), id = next_request(&mut peer) => id };
+    let goodbye = serde_cbor::to_vec(&RemoteError::new(reason::SHUTTING_DOWN, "for the test")).unwrap();
+    peer.send_frame(FrameKind::GoAway, id, goodbye).await;
+
+    let next = tokio::spawn(async move {
+        let mut second = peers.recv().await.unwrap();
+        let id = next_request(&mut second).await;
+        answer(&mut second, id, 22).await;
+        second
+    });
+    assert_eq!(client.call::<Gated>(&2, LONG).await.unwrap(), 22);
+    let _second = next.await.unwrap();
+    answer(&mut peer, id, 11).await;
+    assert_eq!(aside.await.unwrap(), 11, "it was accepted before the server went away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_not_blamed_for_a_frame_that_nobody_read() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).stall_timeout(SECOND).liveness_interval(SECOND).build();
+    let mut aside = pin!(client.call::<Gated>(&1, LONG));
+    let mut peer =
+        tokio::select! { _ = &mut aside => unreachable!("nobody answers"), peer = peers.recv() => peer.unwrap() };
+    let id = tokio::select! { _ = &mut aside => unreachable!("nobody answers"), id = next_request(&mut peer) => id };
+    let frame = frame_bytes(FrameKind::Response, id, serde_cbor::to_vec(&11_u64).unwrap());
+    peer.send(&frame[..10]).await;
+    assert!(timeout(SECOND / 10, &mut aside).await.is_err());
+    peer.send(&frame[10..]).await;
+    advance(5 * SECOND).await;
+
+    let second = tokio::spawn(async move {
+        let id = next_request(&mut peer).await;
+        answer(&mut peer, id, 22).await;
+        peer
+    });
+    assert_eq!(client.call::<Gated>(&2, LONG).await.unwrap(), 22);
+    assert_eq!(aside.await.unwrap(), 11);
+    second.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_alone_that_is_dropped_is_cancelled_though_it_was_polled_once() {
+    let rig = Rig::new();
+    let client = rig.client();
+    client.call::<Add>(&(1, 2), LONG).await.unwrap();
+    {
+        let mut aside = pin!(client.call::<Stuck>(&(), LONG));
+        assert!(poll_once(aside.as_mut()).is_pending());
+        rig.state.stuck_began.notified().await;
+    }
+    let began = Instant::now();
+    rig.state.stuck_dropped.notified().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+/// Panics when it is read, once it was written to.
+struct Panicking {
+    is_written: bool,
+    reader: Option<Waker>,
+}
+
+impl AsyncRead for Panicking {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        assert!(!self.is_written, "this panic belongs to the test");
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Panicking {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_written = true;
+        self.reader.take().into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_panics_is_an_error_to_the_caller_that_polls_it() {
+    let connector = Connector::new("a stream that panics", async || Ok(Panicking { is_written: false, reader: None }));
+    let client = Client::builder(connector).build();
+    let began = Instant::now();
+    let error = client.call::<Add>(&(1, 2), LONG).await.unwrap_err();
+    let is_ended = |error: &CallError| {
+        matches!(error, CallError::Disconnected { may_have_run: true, reason: DisconnectReason::RuntimeEnded })
+    };
+    assert!(is_ended(&error), "{error}");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+fn one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+#[test]
+fn a_leader_whose_runtime_ends_or_whose_thread_is_blocked_leaves_the_connection_to_the_others() {
+    let home = one_thread();
+    let rig = home.block_on(async { Rig::new() });
+    let client = rig.client();
+    home.block_on(client.call::<Add>(&(1, 2), LONG)).unwrap();
+    for is_blocked in [false, true] {
+        let other = one_thread();
+        let leads = client.clone();
+        other.spawn(async move { leads.call::<Stuck>(&(), LONG).await });
+        home.block_on(rig.state.stuck_began.notified());
+        let (block, blocked) = std::sync::mpsc::channel::<()>();
+        if is_blocked {
+            other.spawn(async move { blocked.recv().unwrap_err() });
+        } else {
+            other.shutdown_background();
+            home.block_on(async { timeout(LONG, rig.state.stuck_dropped.notified()).await }).expect("it is cancelled");
+        }
+        assert_eq!(home.block_on(client.call::<Add>(&(3, 4), LONG)).unwrap(), 7, "blocked: {is_blocked}");
+        drop(block);
+    }
+}
+
+#[test]
+fn callers_on_two_runtimes_of_several_threads_take_turns_at_driving() {
+    let runtimes = [2, 2].map(|threads| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap()
+    });
+    let rig = runtimes[0].block_on(async { Rig::new() });
+    let client = Client::builder(rig.connector.clone()).max_in_flight(3).build();
+    let mut callers = JoinSet::new();
+    for caller in 0..6_u32 {
+        let client = client.clone();
+        let calls = async move {
+            for call in 0..2_000_u32 {
+                // Now and then nobody else is there, or a call is given up.
+                if call % 97 == caller {
+                    sleep(Duration::from_micros(200)).await;
+                }
+                let sum = client.call::<Add>(&(caller, call), LONG);
+                if call % 31 == caller {
+                    if let Ok(sum) = timeout(Duration::from_micros(20), sum).await {
+                        assert_eq!(sum.unwrap(), caller + call);
+                    }
+                } else {
+                    assert_eq!(sum.await.unwrap(), caller + call);
+                }
+            }
+        };
+        callers.spawn_on(calls, runtimes[caller as usize % 2].handle());
+    }
+    runtimes[0].block_on(async {
+        while let Some(ended) = timeout(2 * LONG, callers.join_next()).await.expect("nobody hangs") {
+            ended.unwrap();
+        }
+    });
+}
