@@ -122,7 +122,11 @@ impl fmt::Debug for Client {
 impl Inner {
     async fn exchange(&self, mut request: EncodedRequest, deadline: Instant) -> Result<Bytes, CallError> {
         let ticket = match self.begin_now(&mut request, deadline) {
-            Ok(begun) => begun?,
+            Ok(begun) => {
+                // It is copied; while its caller waits, its memory serves others.
+                drop(request);
+                begun?
+            }
             Err(permit) => {
                 let begun = timeout_at(deadline, self.begin(permit, request, deadline)).await;
                 begun.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: false })??
