@@ -49,7 +49,7 @@ impl Specimen {
     pub(crate) fn policy(self) -> String {
         let (chain, destination) = (self.chain_id(), self.destination());
         let tokens = match self {
-            Self::Cosmos => r#","tokens":["uatom"]"#,
+            Self::Cosmos => r#","tokens":[{"token":"uatom","max_amount":"1234567"}]"#,
             Self::Bitcoin | Self::Solana => "",
         };
         format!(

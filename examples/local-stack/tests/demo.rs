@@ -31,7 +31,7 @@ fn the_demo_signs_and_refuses_and_leaves_nothing() {
     assert!(text("refused_enclave_error").contains("AccessDenied"), "{outcome}");
     assert!(outcome["elapsed_ms"].as_u64().is_some_and(|ms| ms > 0), "{outcome}");
     assert_eq!(text("session_transaction_hash").len(), 66);
-    assert_eq!(outcome.as_object().unwrap().len(), 9);
+    assert_eq!(outcome.as_object().unwrap().len(), 10);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("UNSIGNED"));
 }
 
