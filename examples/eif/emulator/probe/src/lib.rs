@@ -54,13 +54,27 @@ impl Method for AskNsm {
 
 /// Ends the probe, and with it the enclave.
 #[derive(Debug)]
-pub enum PowerOff {}
+pub enum End {}
 
-impl Method for PowerOff {
-    const NAME: &'static str = "power_off";
-    type Request = ();
+impl Method for End {
+    const NAME: &'static str = "end";
+    type Request = Ending;
     type Response = ();
 }
+
+/// How init's work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// As it should.
+    Cleanly,
+    /// With an error, [`LAST_WORDS`].
+    Failing,
+    /// With a panic, [`LAST_WORDS`].
+    Panicking,
+}
+
+/// What is to be read on the console then.
+pub const LAST_WORDS: &str = "the probe was told to end so";
 
 /// Bytes as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use emulator_probe::{AskNsm, Bytes, Echo, EchoThroughRelay, MAX_PAYLOAD_LEN, PORT, PowerOff, RELAY, host};
+use anyhow::{Context, bail, ensure};
+use emulator_probe::{
+    AskNsm, Bytes, Echo, EchoThroughRelay, End, Ending, LAST_WORDS, MAX_PAYLOAD_LEN, PORT, RELAY, host,
+};
 use enclave::init;
 use nsm_attest::{Device, Nsm};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use vsock_rpc::relay::{Allowlist, Relay};
 use vsock_rpc::{Addr, Listener, RemoteError, Router, Server};
@@ -18,7 +20,7 @@ use vsock_rpc::{Addr, Listener, RemoteError, Router, Server};
 struct Probe {
     nsm: Arc<dyn Nsm>,
     relay: Addr,
-    power_off: Notify,
+    ending: watch::Sender<Option<Ending>>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -33,7 +35,7 @@ fn main() -> anyhow::Result<()> {
 async fn serve(nsm: Device) -> anyhow::Result<()> {
     let nsm = Arc::new(nsm);
     let relay: Addr = RELAY.parse().context("the relay's address")?;
-    let probe = Arc::new(Probe { nsm, relay: relay.clone(), power_off: Notify::new() });
+    let probe = Arc::new(Probe { nsm, relay: relay.clone(), ending: watch::Sender::new(None) });
     let allowlist: Allowlist = [host()].into_iter().collect();
     let relay = Relay::new(host(), allowlist).serve(Listener::bind(&relay).await.context("no loopback")?)?;
     let router = Router::from_shared(Arc::clone(&probe))
@@ -47,17 +49,21 @@ async fn serve(nsm: Device) -> anyhow::Result<()> {
             let asked = tokio::task::spawn_blocking(move || request.ask(&*nsm)).await;
             asked.map_err(|_| RemoteError::internal())
         })
-        .method::<PowerOff, _, _>(async |probe, _, ()| {
-            probe.power_off.notify_one();
+        .method::<End, _, _>(async |probe, _, ending| {
+            probe.ending.send_replace(Some(ending));
             Ok(())
         });
     let server = Server::builder(router).max_payload_len(MAX_PAYLOAD_LEN).max_in_flight(IN_FLIGHT);
     let listener = Listener::bind(&Addr::Vsock { cid: Addr::CID_ANY, port: PORT }).await.context("cannot listen")?;
     let server = server.max_in_flight_total(IN_FLIGHT).serve(listener);
-    probe.power_off.notified().await;
+    let ending = *probe.ending.subscribe().wait_for(Option::is_some).await?;
     server.shutdown().await;
     relay.shutdown().await;
-    Ok(())
+    match ending {
+        Some(Ending::Failing) => bail!(LAST_WORDS),
+        Some(Ending::Panicking) => panic!("{LAST_WORDS}"),
+        Some(Ending::Cleanly) | None => Ok(()),
+    }
 }
 
 /// Writes and reads at once, since neither end may have room for all of it. As many bytes are awaited as were sent: the

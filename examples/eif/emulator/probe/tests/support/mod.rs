@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use eif::Signer;
 use eif::emulator::{Boot, EmulatedEnclave, Emulator};
-use emulator_probe::{Bytes, Echo, MAX_PAYLOAD_LEN, PORT, PowerOff};
+use emulator_probe::{Bytes, Echo, End, Ending, MAX_PAYLOAD_LEN, PORT};
 use nsm_attest::{PcrIndex, PcrValue};
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
@@ -69,10 +69,16 @@ impl Guest {
     }
 
     /// Lets the guest power off, as init does when its program ends.
-    pub(crate) async fn power_off(mut self) {
-        self.client.call::<PowerOff>(&(), DEADLINE).await.unwrap();
+    pub(crate) async fn power_off(self) {
+        self.end(Ending::Cleanly).await;
+    }
+
+    /// Lets the guest's program end, waits until the guest has powered off, and returns what was on its console.
+    pub(crate) async fn end(mut self, ending: Ending) -> String {
+        self.client.call::<End>(&ending, DEADLINE).await.unwrap();
         let mut machine = self.machine.take().unwrap();
         machine.wait(DEADLINE).await.unwrap_or_else(|error| panic!("{error}: {:?}", machine.console()));
+        machine.console().unwrap()
     }
 
     pub(crate) fn run_folder(&self) -> &Path {
