@@ -121,7 +121,7 @@ impl Emulator {
         command.arg("--until-stdin-ends").stdin(Stdio::piped()).stdout(io::stderr());
         let mut process = command.spawn().map_err(start)?;
         let stdin = process.stdin.take();
-        Ok(EmulatedEnclave { process, stdin: stdin, run_folder: boot.run_folder.clone() })
+        Ok(EmulatedEnclave { process, stdin, run_folder: boot.run_folder.clone() })
     }
 }
 
