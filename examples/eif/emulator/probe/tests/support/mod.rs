@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -26,12 +27,14 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Boots the probe that `NITRO_EMULATOR_PROBE` names, with this many MiB; says so if there is none.
+    /// Boots the probe that `NITRO_EMULATOR_PROBE` names (as `examples/eif/build-enclave --package emulator-probe` builds
+    /// it), with this many MiB; says so if there is none.
     pub(crate) async fn boot(memory_mib: u32) -> Option<Self> {
         let Some(probe) = std::env::var_os("NITRO_EMULATOR_PROBE") else {
-            println!(
-                "skipped: NITRO_EMULATOR_PROBE names no static binary of this package (examples/eif/build-enclave)"
-            );
+            // Not `println!`: the test harness swallows that of a test that passes.
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            let skipped = writeln!(io::stderr(), "{test} skipped: NITRO_EMULATOR_PROBE is not set");
+            skipped.expect("standard error is open");
             return None;
         };
         let emulator = Emulator::from_environment().unwrap();
