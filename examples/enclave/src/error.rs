@@ -55,7 +55,7 @@ pub enum ServiceError {
     #[error("transaction: {0}")]
     MalformedTransaction(DecodeError),
     /// The record names other callers than the one who asks.
-    #[error("{caller} is not a caller of this key: its record names {callers}")]
+    #[error("{caller} is not among the {callers} callers that this key's record names")]
     NotCaller {
         /// Who asks.
         caller: Caller,

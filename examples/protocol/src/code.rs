@@ -17,7 +17,7 @@ pub const MALFORMED_FIELD: &str = "malformed_field";
 pub const MALFORMED_POLICY: &str = "malformed_policy";
 /// The transaction cannot be decoded exactly, or is of a kind that is not signed.
 pub const MALFORMED_TRANSACTION: &str = "malformed_transaction";
-/// The measured configuration does not allow this method on this port.
+/// The measured configuration does not allow this method on this port, or the record does not name this caller.
 pub const NOT_PERMITTED: &str = "not_permitted";
 /// The NSM did not answer.
 pub const NSM_UNAVAILABLE: &str = "nsm_unavailable";

@@ -67,7 +67,7 @@ pub(crate) enum Kind {
     MethodNotAllowed,
     /// No such key, or no such path.
     NotFound,
-    /// The enclave's measured configuration does not allow this.
+    /// The enclave's measured configuration does not allow this, or the key's record names others who may.
     NotPermitted,
     /// The enclave's NSM does not answer.
     NsmUnavailable,
@@ -112,7 +112,7 @@ impl Kind {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not take this method")
             }
             Self::NotFound => (S::NOT_FOUND, "not-found", "There is no such key or path"),
-            Self::NotPermitted => (S::FORBIDDEN, "not-permitted", "The enclave's configuration does not allow this"),
+            Self::NotPermitted => (S::FORBIDDEN, "not-permitted", "The enclave does not permit this to the parent"),
             Self::NsmUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "nsm-unavailable", "The enclave's security module does not answer")
             }
