@@ -14,7 +14,7 @@ pub use self::danger::{DangerConfiguration, RootCertificate};
 pub use self::error::ConfigurationError;
 pub use self::sessions::{SessionClients, SessionConfiguration};
 
-/// What an operator fixes before the image is measured.
+/// What an operator fixes before the image is measured: JSON of at most 64 KiB, in the image at [`PATH`](Self::PATH).
 ///
 /// ```json
 /// {
@@ -30,6 +30,14 @@ pub use self::sessions::{SessionClients, SessionConfiguration};
 ///   "sessions": { "port": "vsock:any:5001", "clients": "any" }
 /// }
 /// ```
+///
+/// `version`, `kms` with its three members and `parent_port` must be there; `heartbeat` and `parent_may` are above as they are
+/// by default, and without `sessions` there are none. Other members are refused.
+///
+/// Addresses are written `vsock:CID:PORT`, `unix:/path` or `tcp:host:port`. Where the enclave listens, `any` is its own CID,
+/// whichever that is. Where it connects to, CID 3 is its parent; in QEMU's emulator the parent is CID 2, so that an image for
+/// it has `"relay": "vsock:2:8000"` and `"heartbeat": "vsock:2:9000"`. The parent must listen at `kms.relay` (`relays` of its
+/// configuration) and know `parent_port`.
 ///
 /// What would weaken the enclave is under one more key, `danger` ([`DangerConfiguration`]), and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +98,9 @@ pub struct ParentPermissions {
 }
 
 impl Configuration {
+    /// Where an image has its configuration.
+    pub const PATH: &str = "/etc/nitro-signer/enclave.json";
+
     /// Where `nitro-cli` listens for the heartbeat: port 9000 of the parent, whose context id is 3.
     pub const HEARTBEAT_OF_NITRO_CLI: Addr = Addr::Vsock { cid: 3, port: 9000 };
 

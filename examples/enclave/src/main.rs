@@ -19,13 +19,17 @@ fn main() -> anyhow::Result<()> {
     if init::is_first_process() {
         // Its arguments are the kernel's leftovers, and not read.
         init::run(|nsm| {
-            let configuration = read_configuration(Path::new(CONFIGURATION))?;
+            let configuration = read_configuration(Path::new(Configuration::PATH))?;
             let heartbeat = configuration.heartbeat.clone();
             run(&configuration, nsm, Some(heartbeat))
         });
     }
-    let path = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(CONFIGURATION), PathBuf::from);
-    ensure!(!path.to_string_lossy().starts_with('-'), "usage: enclave [CONFIGURATION], {CONFIGURATION} by default");
+    let path = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(Configuration::PATH), PathBuf::from);
+    ensure!(
+        !path.to_string_lossy().starts_with('-'),
+        "usage: enclave [CONFIGURATION], {} by default",
+        Configuration::PATH
+    );
     let nsm = Device::open().context("cannot open the NSM")?;
     run(&read_configuration(&path)?, nsm, None)
 }
@@ -87,7 +91,5 @@ async fn serve_until_told(configuration: Configuration, nsm: Device) -> anyhow::
     Ok(())
 }
 
-/// Where the image keeps its configuration, unless the first argument names another file.
-const CONFIGURATION: &str = "/etc/nitro-signer/enclave.json";
 /// How long blocking calls may go on after the service has ended.
 const LAST_CALLS: Duration = Duration::from_secs(2);

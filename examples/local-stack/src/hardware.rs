@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use eif::emulator::{Boot, EmulatedEnclave, Emulator};
-use enclave::DangerConfiguration;
+use enclave::{Configuration, DangerConfiguration};
 use nsm_attest::{PcrIndex, PcrValue};
 use signer_protocol::method::{Health, HealthRequest};
 use tokio::process::Command;
@@ -116,7 +116,7 @@ impl Emulation {
             Site::Genuine => self.program.clone(),
             Site::Changed => self.changed_program()?,
         };
-        let at = CONFIGURATION.parse().context("the configuration's path")?;
+        let at = Configuration::PATH.parse().context("the configuration's path")?;
         let image = self.emulator.image(program, [(at, configuration.clone().into_bytes())])?;
         let measured = image.measure().pcrs();
         let pcr0 = *measured.get(PcrIndex::IMAGE).context("an image has a PCR0")?;
@@ -267,8 +267,6 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Where the image keeps its configuration.
-const CONFIGURATION: &str = "/etc/nitro-signer/enclave.json";
 const PARENT_PORT: u32 = 5000;
 const SESSION_PORT: u32 = 5001;
 const KMS_RELAY_PORT: u32 = 8000;
