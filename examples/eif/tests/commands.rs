@@ -338,8 +338,6 @@ fn commands_of_the_readme_run() {
     folder.write("boot.list", list);
     folder.write("bzImage", "kernel");
     folder.write("cmdline", "console=ttyS0\n");
-    fs::create_dir_all(folder.path("target/x86_64-unknown-linux-gnu/release")).unwrap();
-    fs::copy(folder.path("enclave"), folder.path("target/x86_64-unknown-linux-gnu/release/enclave")).unwrap();
     let commands: Vec<_> = readme.lines().filter(|line| line.starts_with("eif ")).collect();
     assert_eq!(commands.len(), 6);
     for command in commands {
