@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chain_signers::evm;
 use enclave::{Configuration, Ports, RelayTransport, Service, boot, serve};
 use kms_enclave_client::sim::{AdminClient, KmsSimulator};
@@ -75,13 +76,13 @@ async fn the_parent_signs_with_no_record_that_names_callers_whatever_it_may() {
     let refused = parent.call::<Sign>(&ask(&key), DEADLINE).await.unwrap_err();
     assert_eq!(refused.as_remote().unwrap().code(), code::NOT_PERMITTED);
     parent.call::<Sign>(&ask(&parents), DEADLINE).await.expect("with its own key it may");
-    // A parent that takes the callers out of the record has a record that does not open.
-    let mut taken = key.record.clone();
-    let at = taken.windows(32).position(|bytes| bytes == key.description.callers[0].as_bytes()).unwrap();
-    taken[at] ^= 1;
-    let altered = Record::from_bytes(&taken).unwrap();
+    // A parent that puts another caller into the record has a record that does not open.
+    let mut changed = key.record.clone();
+    let at = changed.windows(32).position(|bytes| bytes == key.description.callers[0].as_bytes()).unwrap();
+    changed[at] ^= 1;
+    let altered = Record::from_bytes(&changed).unwrap();
     let expected = ExpectedKey { public_key: altered.header().public_key.clone(), record_digest: altered.digest() };
-    let request = SignRequest { record: taken, expected, ..ask(&key) };
+    let request = SignRequest { record: changed, expected, ..ask(&key) };
     let refused = parent.call::<Sign>(&request, DEADLINE).await.unwrap_err();
     assert_eq!(refused.as_remote().unwrap().code(), code::RECORD_REJECTED);
 }
@@ -195,6 +196,27 @@ async fn the_command_line_makes_a_key_describes_and_signs() {
     assert_eq!(evm::recover_sender(&bytes).unwrap(), key.description.address);
     let other = RecordDigest::from_bytes([0; 32]);
     assert_eq!(run(&format!("sign {options} --record-digest {other} {transaction}")).await.code, 1);
+}
+
+/// The one in the middle asks a parent, and there is none here: of that it is tested that its words are understood.
+#[tokio::test]
+async fn commands_of_the_readme_run() {
+    let world = World::start("").await;
+    world.write("policy.json", POLICY.as_bytes());
+    world.write("transaction.json", REFERENCE.payload);
+    let is_here = |line: &&str| line.starts_with("signerctl session ") || line.contains(" --caller ");
+    let commands: Vec<_> = include_str!("../README.md").lines().filter(is_here).collect();
+    let [keygen, generate, sign] = commands[..] else { panic!("{commands:?}") };
+
+    let made = run_with(&world.filled(&format!("{keygen} --json"), ""), io::empty()).await;
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let identity = made.json()["identity"].as_str().unwrap().to_owned();
+    let asked = run_with(&world.filled(generate, &identity), io::empty()).await;
+    assert_eq!(asked.code, 3, "the parent cannot be reached: {}", asked.stderr);
+    let key = world.key(vec![identity.parse().unwrap()]).await;
+    world.write("record.b64", BASE64_STANDARD.encode(&key.record).as_bytes());
+    let signed = run_with(&world.filled(sign, ""), io::empty()).await;
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
 }
 
 #[tokio::test]
@@ -311,6 +333,23 @@ impl World {
     fn write(&self, name: &str, content: &[u8]) -> String {
         std::fs::write(self.folder.path().join(name), content).unwrap();
         self.path(name)
+    }
+
+    /// The words of a command of the README behind `signerctl`, up to a pipe, with what this world has in place of `…` and of
+    /// names.
+    fn filled(&self, line: &str, identity: &str) -> Vec<String> {
+        let words: Vec<_> = line.split(' ').take_while(|word| *word != "|").collect();
+        let fill = |pair: &[&str]| match (pair[0], pair[1]) {
+            ("--enclave", _) => self.sessions.to_string(),
+            ("--pcr0", _) => self.pcr0().to_string(),
+            ("--trust-anchor", _) => self.path("root.der"),
+            ("--url", _) => "https://localhost:1".to_owned(),
+            ("--ca", _) => self.path("no-such-root.pem"),
+            (_, "IDENTITY") => identity.to_owned(),
+            (_, file) if file.ends_with(".json") || file.ends_with(".pem") || file.ends_with(".b64") => self.path(file),
+            (_, word) => word.to_owned(),
+        };
+        words.windows(2).map(fill).collect()
     }
 
     fn options(&self, key_file: &str, record: &str) -> String {
