@@ -2,11 +2,24 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `build --kernel F --cmdline TEXT --ramdisk LIST… --output F` | builds an image, and prints its registers |
+//! | `build --kernel F --cmdline TEXT --ramdisk LIST… --output F [OPTIONS]` | builds an image, and prints its registers |
 //! | `measure IMAGE` | prints the registers as `nitro-cli` does |
 //! | `describe IMAGE` | prints all that an image says and is, as JSON |
 //! | `sign IMAGE --key KEY.pem --certificate CERT.pem --output F` | signs an image |
-//! | `verify IMAGE [--pcr0 HEX …] [--at TIME]` | verifies one |
+//! | `verify IMAGE [--pcr0 HEX …] [--at TIME]` | verifies one: structure, CRC, a signature if there is one, and no register but those given |
+//!
+//! | option of `build` | says | without it |
+//! |---|---|---|
+//! | `--cmdline-file F` | the command line, in a file, in place of `--cmdline` | |
+//! | `--file GUEST=HOST[:MODE]` | a file of the only ramdisk, in place of `--ramdisk`; may be repeated | mode 0755 for `/init`, 0644 elsewhere |
+//! | `--compress` | ramdisks are packed with gzip | they are not |
+//! | `--arch x86_64`, `--arch aarch64` | the processors | `x86_64` |
+//! | `--sign KEY CERTIFICATE` | signs the image, as `sign` does | it is not signed |
+//! | `--release --build-record F` | refuses what is not fit for release ([`check_release`](crate::check_release)) | everything is built, even without `/init` |
+//! | `--name`, `--version` | the metadata's, which no register covers | `enclave`, `1.0` |
+//! | `--kernel-version`, `--build-time` | the same | `unknown`, `1970-01-01T00:00:00Z` |
+//!
+//! `--pcr0`, `--pcr1`, `--pcr2` and `--pcr8` take hexadecimal digits; `--at` takes RFC 3339 and is now by default.
 //!
 //! `build`, `sign`, `measure` and `describe` print JSON in several lines; with `--json` it is one line, and so is what
 //! `verify` prints: `verified` (true), `measurements`, `compared_pcrs` (a list of numbers), `signer` (null, or the
