@@ -14,16 +14,21 @@ use crate::ramdisk::{Entry, Ramdisk};
 
 /// Checks that an image of these ramdisks and this command line is fit for release:
 ///
-/// * `/init` of the first ramdisk is the file that `record` is about, no other ramdisk has one, and the command line starts
-///   no other (`rdinit=`);
+/// * `/init` of the first ramdisk is the file that `record` is about, and may be executed, or else the kernel goes on to what
+///   it finds elsewhere; no other ramdisk has one; no other file may be executed, by a kernel that looks for one (`/sbin/init`,
+///   `/sbin/modprobe`, `sysctl.kernel.core_pattern=`);
+/// * the command line starts nothing else (`rdinit=`, `init=`), and is printable ASCII without quotes: what the kernel takes
+///   for white space, and for one word, is more than meets the eye;
 /// * the record names no feature that simulates or waives checks: `sim`, of whatever package, and what begins with `danger`;
 /// * no file holds one of [`SIMULATION_MARKERS`];
-/// * every file below `/etc` whose name ends in `.json` is JSON of at most 64 KiB in which no name stands twice in an object,
-///   and no member that is not null, at any depth, waives a check or replaces an endpoint or a trust anchor; nothing there is
-///   a link.
+/// * every file below `/etc` whose name ends in `.json` is a JSON object of at most 64 KiB in which no name stands twice in an
+///   object, and no member that is not null, at any depth, waives a check or replaces an endpoint or a trust anchor; all that
+///   is there are files and directories.
 ///
 /// Such members are, with case, `_` and `-` passed over, those that begin with `danger` or contain `endpoint`,
 /// `rootcertificate`, `simulat`, `tlsroot` or `trustanchor`.
+///
+/// The kernel and its modules are what whoever builds the image says they are: nothing here looks at them.
 ///
 /// # Errors
 /// [`ReleaseRefusal`] is the first thing that was found.
@@ -32,17 +37,33 @@ pub fn check_release(ramdisks: &[Ramdisk], command_line: &str, record: &BuildRec
         return Err(ReleaseRefusal::Feature { feature: feature.clone() });
     }
     check_init(ramdisks, record)?;
-    let starts_other = |word: &&str| word.strip_prefix("rdinit=").is_some_and(|init| init != INIT);
-    if let Some(word) = command_line.split([' ', '\t', '\n', '"']).find(starts_other) {
-        return Err(ReleaseRefusal::OtherInit { word: word.to_owned() });
-    }
+    check_command_line(command_line)?;
     ramdisks.iter().flat_map(Ramdisk::entries).try_for_each(|(path, entry)| check_entry(path, entry))
+}
+
+fn check_command_line(command_line: &str) -> Result<(), ReleaseRefusal> {
+    // Besides ASCII's, the kernel takes the byte 0xa0 for white space (lib/ctype.c), whatever character it is a part of.
+    if let Some(character) = command_line.chars().find(|c| !matches!(c, ' '..='~') || *c == '"') {
+        return Err(ReleaseRefusal::CommandLineCharacter { character });
+    }
+    let starts_other = |word: &&str| match word.split_once('=') {
+        // The second is what the kernel falls back to.
+        Some(("rdinit" | "init", init)) => init != INIT,
+        _ => false,
+    };
+    match command_line.split(' ').find(starts_other) {
+        Some(word) => Err(ReleaseRefusal::OtherInit { word: word.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn check_init(ramdisks: &[Ramdisk], record: &BuildRecord) -> Result<(), ReleaseRefusal> {
     let init = init_path();
     let (first, others) = ramdisks.split_first().ok_or(ReleaseRefusal::InitMissing)?;
-    let Some(Entry::File { content, .. }) = first.get(&init) else { return Err(ReleaseRefusal::InitMissing) };
+    let Some(Entry::File { content, mode }) = first.get(&init) else { return Err(ReleaseRefusal::InitMissing) };
+    if mode & EXECUTABLE == 0 {
+        return Err(ReleaseRefusal::InitNotExecutable { mode: *mode });
+    }
     // Ramdisks are unpacked one over the other.
     if let Some(at) = others.iter().position(|ramdisk| ramdisk.get(&init).is_some()) {
         return Err(ReleaseRefusal::InitReplaced { ramdisk: at + 1 });
@@ -59,7 +80,11 @@ fn check_entry(path: &GuestPath, entry: &Entry) -> Result<(), ReleaseRefusal> {
     let is_configuration = path.is_within(&configuration_folder());
     match entry {
         Entry::Link { .. } if is_configuration => Err(ReleaseRefusal::Link { path: path.clone() }),
-        Entry::File { content, .. } => {
+        Entry::CharacterDevice { .. } if is_configuration => Err(ReleaseRefusal::Device { path: path.clone() }),
+        Entry::File { content, mode } => {
+            if mode & EXECUTABLE != 0 && *path != init_path() {
+                return Err(ReleaseRefusal::OtherProgram { path: path.clone(), mode: *mode });
+            }
             if let Some(marker) = SIMULATION_MARKERS.iter().find(|marker| holds(content, marker.as_bytes())) {
                 return Err(ReleaseRefusal::Simulation { path: path.clone(), marker });
             }
@@ -94,6 +119,12 @@ fn configuration_folder() -> GuestPath {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReleaseRefusal {
+    /// A command line that a kernel may cut into other words than a reader would.
+    #[error("release: the command line has {character:?}; only printable ASCII without quotes is read by all alike")]
+    CommandLineCharacter {
+        /// The first such character.
+        character: char,
+    },
     /// A configuration that waives a check.
     #[error("release: {path} has the option {key:?}, which waives a check")]
     Danger {
@@ -101,6 +132,12 @@ pub enum ReleaseRefusal {
         path: GuestPath,
         /// The option.
         key: String,
+    },
+    /// A device in the place of a configuration: what it says, nothing measures.
+    #[error("release: {path} is a device; configurations are files")]
+    Device {
+        /// Which device.
+        path: GuestPath,
     },
     /// A binary built with a feature that simulates or waives checks.
     #[error("release: the binary was built with the feature {feature:?}")]
@@ -111,6 +148,12 @@ pub enum ReleaseRefusal {
     /// No file at `/init` of the first ramdisk.
     #[error("release: the first ramdisk has no file /init")]
     InitMissing,
+    /// `/init` may not be executed: the kernel would go on to another program.
+    #[error("release: /init has the mode {mode:o}, with which nothing is executed")]
+    InitNotExecutable {
+        /// Its permissions.
+        mode: u32,
+    },
     /// Another ramdisk would replace `/init`.
     #[error("release: ramdisk {ramdisk} replaces /init of the first")]
     InitReplaced {
@@ -136,6 +179,14 @@ pub enum ReleaseRefusal {
     OtherInit {
         /// The word that says so.
         word: String,
+    },
+    /// Another program than `/init`, which a kernel may be told to start, or start unasked.
+    #[error("release: {path} has the mode {mode:o}; no file but /init may be executed")]
+    OtherProgram {
+        /// Which file.
+        path: GuestPath,
+        /// Its permissions.
+        mode: u32,
     },
     /// A configuration that replaces an endpoint or a trust anchor.
     #[error("release: {path} has the option {key:?}, which replaces an endpoint or a trust anchor")]
@@ -168,4 +219,5 @@ pub const SIMULATION_MARKERS: [&str; 2] =
     ["nitro-signer simulation: nsm-attest", "nitro-signer simulation: kms-enclave-client"];
 
 const INIT: &str = "/init";
+const EXECUTABLE: u32 = 0o111;
 const CONFIGURATION_FOLDER: &str = "/etc";

@@ -251,6 +251,11 @@ fn a_release_has_no_configuration_that_waives_or_replaces_anything() {
         (r#"{"trust_anchor": "AAAA"}"#, "Override"),
         ("{", "UnreadableConfiguration"),
         (r#"{"a": 1, "a": 1}"#, "UnreadableConfiguration"),
+        // How serde reads a configuration whose last member is `danger`.
+        (
+            r#"[1, ["us-east-1", [], "vsock:3:8000"], "vsock:any:5000", "vsock:3:9000", [], null, [["MIIB"]]]"#,
+            "UnreadableConfiguration",
+        ),
     ] {
         let folder = Folder::new();
         folder.write("signer.json", configuration);
@@ -279,8 +284,27 @@ fn a_release_has_the_binary_of_its_record_at_init_and_no_other() {
 }
 
 #[test]
-fn a_release_has_no_links_where_its_configuration_is() {
+fn a_release_has_no_program_but_its_init_and_that_one_can_be_started() {
     let folder = Folder::new();
+    for path in ["/sbin/init", "/sbin/modprobe", "/lib/modules/x.ko"] {
+        folder.write("other", format!("file {path} 0644 enclave\n"));
+        assert_eq!(folder.release("--ramdisk @other").code, 0, "{path}");
+        for mode in ["0755", "0641", "0654", "4744"] {
+            folder.write("other", format!("file {path} {mode} enclave\n"));
+            assert_refused(&folder, "--ramdisk @other", "OtherProgram");
+        }
+    }
+    folder.write("list", "file /init 0644 enclave\nfile /sbin/init 0755 enclave\n");
+    assert_refused(&folder, "", "InitNotExecutable");
+}
+
+#[test]
+fn a_release_has_no_links_and_no_devices_where_its_configuration_is() {
+    let folder = Folder::new();
+    for device in ["char /etc 0600 5:1\n", "char /etc/signer.json 0600 5:1\n"] {
+        folder.write("other", device);
+        assert_refused(&folder, "--ramdisk @other", "Device");
+    }
     for link in ["link /etc - /opt\n", "link /etc/x.json - /opt/x.json\n", "link /etc/a - b\n"] {
         folder.write("other", link);
         assert_refused(&folder, "--ramdisk @other", "Link");
@@ -296,9 +320,15 @@ fn a_release_starts_its_init() {
         folder.run(&format!("build --json {inputs} --release --build-record @record"))
     };
     assert_eq!(with("console=ttyS0 rdinit=/init").code, 0);
-    for line in ["rdinit=/bin/sh", "a\trdinit=/x", "\"rdinit=/x\""] {
+    assert_eq!(with("xrdinit=/x init=/init").code, 0);
+    for line in ["rdinit=/bin/sh", "a  rdinit=/x", "rdinit=", "rdinit=/init rdinit=/x", "init=/bin/sh"] {
         let run = with(line);
         assert_eq!((run.code, run.reason().as_str()), (1, "OtherInit"), "{line}");
+    }
+    // Linux cuts the line at each of these, the last of which ends in its byte 0xa0; within quotes, at none.
+    for separator in ["\t", "\n", "\u{b}", "\u{c}", "\r", "\u{a0}", "\u{e0}", "\""] {
+        let run = with(&format!("quiet{separator}rdinit=/x"));
+        assert_eq!((run.code, run.reason().as_str()), (1, "CommandLineCharacter"), "{separator:?}");
     }
 }
 

@@ -12,6 +12,10 @@ pub(super) fn check(path: &GuestPath, content: &[u8]) -> Result<(), ReleaseRefus
     if content.len() > MAX_LEN {
         return Err(unreadable(format!("it has {} bytes, more than {MAX_LEN}", content.len())));
     }
+    // As an array, a configuration's members have no names: serde reads a structure from either.
+    if content.trim_ascii_start().first() != Some(&b'{') {
+        return Err(unreadable("it is no object".to_owned()));
+    }
     let Finding(finding) = serde_json::from_slice(content).map_err(|error| unreadable(error.to_string()))?;
     match finding {
         None => Ok(()),
@@ -161,11 +165,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_for_certain_is_refused() {
-        let deep = "[".repeat(200) + &"]".repeat(200);
-        let long = format!("\"{}\"", "a".repeat(64 << 10));
-        for json in
-            ["", "{", "{} {}", "{'a': 1}", r#"{"a": 1, "a": 2}"#, r#"{"a": {"b": null, "b": null}}"#, &deep, &long]
-        {
+        let deep = format!(r#"{{"a": {}{}}}"#, "[".repeat(200), "]".repeat(200));
+        let long = format!(r#"{{"a": "{}"}}"#, "a".repeat(64 << 10));
+        for json in [
+            "",
+            "{",
+            "{} {}",
+            "{'a': 1}",
+            r#"{"a": 1, "a": 2}"#,
+            r#"{"a": {"b": null, "b": null}}"#,
+            "[1]",
+            "null",
+            &deep,
+            &long,
+        ] {
             assert!(matches!(refusal(json), ReleaseRefusal::UnreadableConfiguration { .. }), "{}", json.len());
         }
         assert!(check(&path(), b"\xff").is_err());
