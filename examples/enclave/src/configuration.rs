@@ -112,6 +112,10 @@ impl Configuration {
         if json.len() > MAX_LEN {
             return Err(ConfigurationError::TooLong { actual: json.len(), max: MAX_LEN });
         }
+        // serde reads a structure from an array as well, whose members have no names that anybody could look for.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ConfigurationError::NotObject);
+        }
         let configuration: Self = serde_json::from_slice(json)?;
         configuration.check()?;
         Ok(configuration)
@@ -157,6 +161,16 @@ mod tests {
 
     const KMS: &str = r#"{"region":"us-east-1","relay":"vsock:3:8000",
         "key_arns":["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"]}"#;
+
+    #[test]
+    fn a_configuration_names_its_members() {
+        let kms = serde_json::from_str::<serde_json::Value>(KMS).unwrap();
+        let weak = serde_json::json!([1, kms, "vsock:any:5000", "vsock:3:9000", [true, true], null, [["MIIB"]]]);
+        let error = Configuration::from_json(weak.to_string().as_bytes()).unwrap_err();
+        assert!(matches!(error, ConfigurationError::NotObject), "{error}");
+        let spaced = format!("\n\t {{\"version\":1,\"kms\":{KMS},\"parent_port\":\"vsock:any:5000\"}}\n");
+        assert!(Configuration::from_json(spaced.as_bytes()).is_ok());
+    }
 
     #[test]
     fn an_enclave_announces_itself_to_nitro_cli_unless_told_otherwise() {

@@ -20,6 +20,9 @@ pub enum ConfigurationError {
         /// Most keys.
         max: usize,
     },
+    /// JSON, and no object.
+    #[error("configuration: it is no JSON object")]
+    NotObject,
     /// A session port that is the parent's as well.
     #[error("configuration: sessions.port is {port}, which is parent_port")]
     PortTwice {
