@@ -7,6 +7,8 @@ mod common;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -166,6 +168,56 @@ async fn a_stream_that_panics_is_an_error_to_the_caller_that_polls_it() {
     };
     assert!(is_ended(&error), "{error}");
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+/// Once it was written to, it says that there is nothing to read, wakes, and has ended: what a stream does whose end comes
+/// just after it was looked at.
+struct Ending {
+    is_written: bool,
+    has_ended: bool,
+}
+
+impl AsyncRead for Ending {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.has_ended {
+            return Poll::Ready(Ok(()));
+        }
+        if self.is_written {
+            self.has_ended = true;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Ending {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_written = true;
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_call_is_not_begun_on_a_connection_that_ended_while_a_call_was_put_aside() {
+    let dials = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dials);
+    let connector = Connector::new("streams that end", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok(Ending { is_written: false, has_ended: false }) }
+    });
+    let client = Client::builder(connector).build();
+    let mut aside = pin!(client.call::<Add>(&(1, 2), LONG));
+    assert!(poll_once(aside.as_mut()).is_pending());
+    client.call::<Add>(&(3, 4), LONG).await.unwrap_err();
+    assert_eq!(dials.load(Ordering::Relaxed), 2);
 }
 
 fn one_thread() -> tokio::runtime::Runtime {

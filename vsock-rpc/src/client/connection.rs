@@ -240,12 +240,15 @@ impl Connection {
     }
 
     /// The reply, or what its caller does until it comes. `is_unheeded` tells whether the background task does not know
-    /// of the call's request yet, which it then does, or its caller leads.
-    fn poll_reply(&self, request_id: u64, is_unheeded: &mut bool, cx: &mut Context<'_>) -> Standing {
+    /// of the call's request yet, which it then does, or its caller leads. `caller` is left to be woken, unless it was in the
+    /// same poll: if it was woken since, it must stay so, or nobody could tell that it has not looked yet.
+    fn poll_reply(&self, request_id: u64, is_unheeded: &mut bool, caller: Option<&Waker>) -> Standing {
         let mut table = self.lock();
         let call = table.calls.get_mut(&request_id).expect("a call is in the table until its ticket is done");
         if let CallState::Waiting(waker) = &mut call.state {
-            keep(waker, cx.waker());
+            if let Some(caller) = caller {
+                keep(waker, caller);
+            }
             let can_spare = |permit: &OwnedSemaphorePermit| permit.semaphore().available_permits() > 0;
             let nobody_waits = call.permit.as_ref().is_some_and(can_spare);
             let is_unheeded = std::mem::take(is_unheeded);
@@ -360,14 +363,14 @@ impl Future for Ticket {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         let Self { connection, request_id, is_unheeded, is_done } = &mut *self;
-        let mut standing = connection.poll_reply(*request_id, is_unheeded, cx);
+        let mut standing = connection.poll_reply(*request_id, is_unheeded, Some(cx.waker()));
         if let Standing::Leads = standing {
             if !connection.lead(*request_id, cx) {
                 // Whoever is at it may not have seen this call.
                 connection.depose();
                 return Poll::Pending;
             }
-            standing = connection.poll_reply(*request_id, is_unheeded, cx);
+            standing = connection.poll_reply(*request_id, is_unheeded, None);
         }
         match standing {
             Standing::Done(reply) => {

@@ -21,11 +21,13 @@
 //!   first:
 //!   - a second call, in [`begin`](Connection::begin), so that none but a lone call is ever led;
 //!   - a call that waits for a permit, which this one may be about to give back; none is led while there is none left for
-//!     the next caller. Both look at the permits and at the leader under the table's lock, so that one sees the other;
+//!     the next caller. Whoever waits queues for a permit and then looks for leaders; a caller looks at the permits and leads
+//!     under the table's lock: one sees the other;
 //!   - a client that leaves.
 //!
 //!   And a new call does not go by what such a leader has not looked at, as that the server went away:
-//!   [`catch_up`](Connection::catch_up) looks first. A stream that stood still meanwhile is read before the timeouts are
+//!   [`catch_up`](Connection::catch_up) looks first, if the leader's waker was taken: it is left once a poll, before the
+//!   stream is looked at. A stream that stood still meanwhile is read before the timeouts are
 //!   looked at, so that the server is not blamed for it.
 //! - The background task belongs to the runtime that made the connection, and so do the stream and the timers. When that
 //!   runtime ends, the task is dropped, and takes everything out of the seat. When another one ends, its callers are dropped.

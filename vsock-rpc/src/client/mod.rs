@@ -13,7 +13,8 @@ mod error;
 mod races;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -155,12 +156,7 @@ impl Inner {
     ) -> Result<Ticket, CallError> {
         let mut permit = match permit {
             Some(permit) => permit,
-            None => {
-                // A caller that drives and does not come may be what keeps a permit from being given back.
-                self.dialer.depose_leaders();
-                let permit = Arc::clone(&self.in_flight).acquire_owned().await;
-                permit.expect("the semaphore is never closed")
-            }
+            None => self.permit().await,
         };
         loop {
             let connection = self.dialer.connection(deadline).await?;
@@ -170,6 +166,20 @@ impl Inner {
                 Err(returned) => permit = returned,
             }
         }
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        let mut permit = pin!(Arc::clone(&self.in_flight).acquire_owned());
+        let permit = poll_fn(|cx| {
+            let polled = permit.as_mut().poll(cx);
+            if polled.is_pending() {
+                // A caller that drives and does not come may be what keeps a permit from being given back. Only now, in the
+                // queue, is it sure that no other one begins to drive: none is left until this one has its permit.
+                self.dialer.depose_leaders();
+            }
+            polled
+        });
+        permit.await.expect("the semaphore is never closed")
     }
 
     fn begin_on(

@@ -14,7 +14,7 @@ mod pipe;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, pending, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -121,8 +121,15 @@ impl Race {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_none_left) => {
-                self.connection.depose();
-                Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
+                let mut permit = pin!(Arc::clone(&self.permits).acquire_owned());
+                let permit = poll_fn(|cx| {
+                    let polled = permit.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        self.connection.depose();
+                    }
+                    polled
+                });
+                permit.await.expect("the semaphore is never closed")
             }
         };
         let number = self.next_number.replace(self.next_number.get() + 1);
