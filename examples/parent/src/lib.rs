@@ -148,7 +148,7 @@
 //!   if they are set `AWS_SESSION_TOKEN` and `AWS_CREDENTIAL_EXPIRATION`, which cannot change while the parent runs.
 //! - `relays`: up to 16, each of at most `limits.max_relay_connections` connections. A relay leads out of the enclave, to
 //!   `host:port`, or into it, to `vsock:CID:PORT` or `unix:/path`: callers reach its session port so. What passes is
-//!   encrypted between caller and enclave. A relay leads nowhere but to its target.
+//!   encrypted between caller and enclave. A relay leads nowhere but to its target, and none to what `enclave` names.
 //! - `enclave`, `relays`, `limits` and `timeouts_ms` may be left out, and so may each field of the last two: [`Limits`]
 //!   (each 1..=65536, but `max_body_len` 1024..=1048576) and [`Timeouts`] (each 100..=300000).
 //!

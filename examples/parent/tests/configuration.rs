@@ -93,6 +93,19 @@ fn address_of_two_relays_is_refused() {
 }
 
 #[test]
+fn a_relay_to_the_enclaves_parent_port_is_refused() {
+    for enclave in [None, Some("unix:/run/enclave.sock")] {
+        let target = enclave.unwrap_or("vsock:16:5000");
+        let refused = parse(|document| {
+            enclave.into_iter().for_each(|enclave| document["enclave"] = json!(enclave));
+            document["relays"] = json!([{"listen": "tcp:0.0.0.0:5001", "target": target}]);
+        });
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, ConfigError::RelayToParentPort { .. }), "{refused}");
+    }
+}
+
+#[test]
 fn files_that_are_missing_too_long_or_not_pem_are_named() {
     let missing = Config::from_file(Path::new("/nonexistent/parent.json")).unwrap_err();
     assert!(matches!(missing, ConfigError::Unreadable { .. }), "{missing}");

@@ -74,6 +74,12 @@ pub enum ConfigError {
         /// The path found.
         path: PathBuf,
     },
+    /// A relay that would make parents of its callers.
+    #[error("configuration field relays: {target} is the enclave's port for the parent alone")]
+    RelayToParentPort {
+        /// The address, which is that of the field enclave.
+        target: Addr,
+    },
     /// Two relays listen on one address.
     #[error("configuration field relays: {listen} is listed twice")]
     RepeatedRelay {

@@ -112,7 +112,7 @@ impl Document {
             StoreConfig::Directory(absolute("store.directory", directory)?),
             credentials,
         );
-        config.relays = relays(self.relays)?;
+        config.relays = relays(self.relays, &config.enclave)?;
         config.limits = self.limits.resolve()?;
         config.timeouts = self.timeouts_ms.resolve()?;
         Ok(config)
@@ -175,7 +175,7 @@ impl TimeoutsDocument {
     }
 }
 
-fn relays(documents: Vec<RelayDocument>) -> Result<Vec<RelayConfig>, ConfigError> {
+fn relays(documents: Vec<RelayDocument>, parent_port: &Addr) -> Result<Vec<RelayConfig>, ConfigError> {
     in_range("relays (count)", Some(documents.len() as u64), 0..=MAX_RELAYS)?;
     let mut relays: Vec<RelayConfig> = Vec::with_capacity(documents.len());
     for (index, RelayDocument { listen, target }) in documents.into_iter().enumerate() {
@@ -183,6 +183,10 @@ fn relays(documents: Vec<RelayDocument>) -> Result<Vec<RelayConfig>, ConfigError
         let target = address::<RelayTarget>(format!("relays[{index}].target"), target)?.0;
         if relays.iter().any(|relay| relay.listen == listen) {
             return Err(ConfigError::RepeatedRelay { listen });
+        }
+        // Nobody is authenticated there: whoever connects sets credentials, and asks for what the parent may.
+        if target == *parent_port {
+            return Err(ConfigError::RelayToParentPort { target });
         }
         relays.push(RelayConfig { listen, target });
     }
