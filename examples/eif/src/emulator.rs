@@ -61,7 +61,7 @@ impl Emulator {
     /// [`EmulatorError::NotSetUp`] if the cache does not have them.
     pub fn modules(&self) -> Result<Vec<PathBuf>, EmulatorError> {
         let folder = self.folder.join("kernel/modules");
-        let not_set_up = |source| EmulatorError::NotSetUp { folder: folder.clone(), source };
+        let not_set_up = |source| EmulatorError::NotSetUp { path: folder.clone(), source };
         let entries = std::fs::read_dir(&folder).map_err(not_set_up)?;
         let mut modules = Vec::new();
         for entry in entries {
@@ -90,7 +90,7 @@ impl Emulator {
         for module in self.modules()? {
             let name = module.file_name().unwrap_or_default().to_string_lossy();
             let at = format!("/lib/modules/{name}").parse().map_err(|_| EmulatorError::NotSetUp {
-                folder: module.clone(),
+                path: module.clone(),
                 source: io::ErrorKind::InvalidFilename.into(),
             })?;
             boot.insert(at, Entry::File { mode: 0o644, content: read(&module)? })?;
@@ -212,11 +212,11 @@ pub enum EmulatorError {
     /// No place for the cache.
     #[error("none of NITRO_EMULATOR, XDG_CACHE_HOME and HOME says where the emulator is")]
     NoCacheFolder,
-    /// The cache has no emulator.
-    #[error("no emulator in {}: run its setup first: {source}", folder.display())]
+    /// The cache has no emulator, or not all of it.
+    #[error("no emulator is set up: {} cannot be read: {source}", path.display())]
     NotSetUp {
-        /// The folder that was read.
-        folder: PathBuf,
+        /// The file or folder.
+        path: PathBuf,
         /// Why it could not be.
         source: io::Error,
     },
@@ -250,7 +250,7 @@ fn path(text: &str) -> GuestPath {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, EmulatorError> {
-    std::fs::read(path).map_err(|source| EmulatorError::NotSetUp { folder: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| EmulatorError::NotSetUp { path: path.to_owned(), source })
 }
 
 fn script(name: &str) -> Command {

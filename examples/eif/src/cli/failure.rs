@@ -24,7 +24,7 @@ pub enum Failure {
     #[error(transparent)]
     File(#[from] FileError),
     /// A file given with `--file`; the line is its number among them.
-    #[error("--file: {error}")]
+    #[error("--file arguments, each a line: {error}")]
     FileArguments {
         /// What is wrong.
         error: FileListError,
