@@ -74,12 +74,14 @@ fn report(peer: &Peer, error: &SessionError) {
 }
 
 /// Sessions that are open at a time. With [`SESSION_PORT_MAX_PAYLOAD_LEN`] and the two bounds below, all clients together
-/// can have the enclave hold less than 84 MiB: 42 of frames that are arriving, 37 of requests and answers (the sum is in the
-/// README of `vsock-rpc`), 3 of the sessions themselves. Honest ones come to a few KiB each.
-const MAX_SESSIONS: usize = 32;
+/// can have the enclave hold less than 32 MiB: 21 of frames that are arriving, 9 of requests and answers (the sum is in the
+/// README of `vsock-rpc`), 2 of the sessions themselves. Anybody who reaches the port may be such a client where the
+/// configuration says so, and a guest of 128 MiB has less than 60 for all that the service does. Honest ones come to a few
+/// KiB each.
+const MAX_SESSIONS: usize = 16;
 
-/// Requests in flight of all sessions.
-const MAX_IN_FLIGHT: usize = 32;
+/// Requests at work and answers unwritten, of all sessions.
+const MAX_IN_FLIGHT: usize = 8;
 
-/// Requests in flight of one session, so that none keeps the others out.
-const MAX_IN_FLIGHT_OF_ONE: usize = 16;
+/// Of those, what one session may have, so that none takes them all.
+const MAX_IN_FLIGHT_OF_ONE: usize = 4;
