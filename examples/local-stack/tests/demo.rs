@@ -54,7 +54,7 @@ fn evidence_that_nobody_signed_is_taken_only_when_asked_for_and_each_time_announ
 fn a_signal_ends_every_process_and_removes_every_file() {
     for (step, signal, code) in [
         ("KMS answers", Signal::TERM, 143),
-        ("enclave and parent run", Signal::TERM, 143),
+        ("parent and enclave run", Signal::TERM, 143),
         ("the reference request is signed", Signal::INT, 130),
     ] {
         let folder = TempDir::new().unwrap();
@@ -67,7 +67,7 @@ fn a_signal_ends_every_process_and_removes_every_file() {
 #[test]
 fn the_roles_end_when_their_owner_is_killed() {
     let folder = TempDir::new().unwrap();
-    let status = interrupt(&folder, "enclave and parent run", Signal::KILL);
+    let status = interrupt(&folder, "parent and enclave run", Signal::KILL);
     assert_eq!(status.code(), None);
 }
 
