@@ -167,7 +167,7 @@ fn an_image_is_signed_when_it_is_built_or_later() {
     assert_eq!(signed.json(), built.json());
     let verified = folder.run(&format!("verify @image --pcr8 {pcr8}"));
     assert!(verified.stdout.starts_with("verified: signed by CN=rcgen self signed cert, "), "{}", verified.stderr);
-    let late = folder.run("verify --json @image --at 9999-01-01T00:00:00Z");
+    let late = folder.run(&format!("verify --json @image --pcr8 {pcr8} --at 9999-01-01T00:00:00Z"));
     assert_eq!((late.code, late.reason().as_str()), (1, "CertificateExpired"));
 }
 
@@ -182,7 +182,7 @@ fn exit_codes_say_whose_fault_it_is() {
         (0, "--version"),
         (2, "measure @nonsense"),
         (2, "describe @nonsense"),
-        (2, "verify @nonsense"),
+        (2, "verify @nonsense --pcr0 ZEROS"),
         (2, "build --kernel @kernel --cmdline x --ramdisk @bad-list --output @x"),
         (2, "build --kernel @kernel --cmdline x --ramdisk @list --output @x --sign @kernel @kernel"),
         (2, "build --kernel @kernel --cmdline x --ramdisk @list --output @x --release --build-record @kernel"),
@@ -193,6 +193,7 @@ fn exit_codes_say_whose_fault_it_is() {
         (3, "build --kernel @kernel --cmdline x --ramdisk @list --output @no/such/folder"),
         (3, "build --kernel @kernel --cmdline x --ramdisk @list --output @x --release --build-record @missing"),
         (64, "nonsense"),
+        (64, "verify @image"),
         (64, "verify @image --pcr0 00"),
         (64, "verify @image --at yesterday"),
         (64, "build --kernel @kernel --cmdline x --output @x"),
@@ -203,7 +204,7 @@ fn exit_codes_say_whose_fault_it_is() {
         (64, "build --kernel @kernel --cmdline x --ramdisk @list --output @x --build-record @record"),
         (64, "build --kernel @kernel --cmdline x --ramdisk @list --output @x --build-time now"),
     ] {
-        let run = folder.run(command);
+        let run = folder.run(&command.replace("ZEROS", &"00".repeat(48)));
         assert_eq!(run.code, code, "{command}: {}", run.stderr);
         assert_eq!(run.stdout.is_empty(), code != 0, "{command}");
         assert_eq!(run.stderr.is_empty(), code == 0, "{command}");

@@ -43,11 +43,10 @@ fn read_configuration(path: &Path) -> anyhow::Result<Configuration> {
 fn run(configuration: &Configuration, nsm: Device, heartbeat: Option<Addr>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        if let Some(heartbeat) = heartbeat {
+        if heartbeat.is_some() {
             tokio::spawn(reap_children());
-            tokio::spawn(announce(heartbeat));
         }
-        serve_until_told(configuration.clone(), nsm).await
+        serve_until_told(configuration.clone(), nsm, heartbeat).await
     });
     // A call to the NSM that hangs does not keep the enclave.
     runtime.shutdown_timeout(LAST_CALLS);
@@ -68,7 +67,7 @@ async fn reap_children() {
     }
 }
 
-async fn serve_until_told(configuration: Configuration, nsm: Device) -> anyhow::Result<()> {
+async fn serve_until_told(configuration: Configuration, nsm: Device, heartbeat: Option<Addr>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let transport = Arc::new(RelayTransport::new(configuration.kms.relay.clone()));
@@ -81,6 +80,10 @@ async fn serve_until_told(configuration: Configuration, nsm: Device) -> anyhow::
     let service = boot(configuration, Arc::new(nsm), transport, kms_roots)?;
     let mut server = serve(service).await.context("cannot listen for the parent")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+    // Not before: whoever waits for it would take an enclave for booted that then fails its self-test.
+    if let Some(heartbeat) = heartbeat {
+        tokio::spawn(announce(heartbeat));
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

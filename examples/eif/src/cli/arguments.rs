@@ -50,7 +50,7 @@ pub enum EifCommand {
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Verify an image: structure, CRC, signature, the certificate's validity, and the registers that are given.
+    /// Verify an image: structure, CRC, signature, the certificate's validity, and the registers that are given, at least one.
     Verify(Box<VerifyArguments>),
 }
 
@@ -106,22 +106,24 @@ pub struct BuildArguments {
     pub(super) build_record: Option<PathBuf>,
 }
 
-/// What an image is verified against.
+/// What an image is verified against: at least one register, since an image that is compared with nothing is anybody's, and
+/// so is a signature.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("registers").required(true).multiple(true)))]
 pub struct VerifyArguments {
     /// The image.
     pub(super) image: PathBuf,
     /// PCR0 in hex: the whole image.
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", group = "registers")]
     pcr0: Option<PcrValue>,
     /// PCR1 in hex: kernel, command line and first ramdisk.
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", group = "registers")]
     pcr1: Option<PcrValue>,
     /// PCR2 in hex: the other ramdisks.
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", group = "registers")]
     pcr2: Option<PcrValue>,
     /// PCR8 in hex: the signing certificate. Without it anybody's signature will do.
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", group = "registers")]
     pcr8: Option<PcrValue>,
     /// The time at which the certificate must be valid: RFC 3339; now, unless given.
     #[arg(long, value_name = "TIME")]
