@@ -28,18 +28,14 @@ use crate::error::Malformed;
 /// [`SIGNATURE_LEN`] bytes.
 pub(crate) fn payload_range(bytes: &[u8]) -> Result<Range<usize>, Malformed> {
     let wrapper = read(bytes)?;
-    match wrapper.signature {
-        Some(signature) if signature.len() == SIGNATURE_LEN => Ok(wrapper.payload),
-        Some(signature) => Err(Malformed::SignatureLength { actual: signature.len() }),
-        None => Err(Malformed::Unsigned),
-    }
+    if wrapper.is_signed { Ok(wrapper.payload) } else { Err(Malformed::Unsigned) }
 }
 
 /// A COSE_Sign1 that is signed, or says that it is not.
 pub(crate) struct Wrapper<'a> {
     pub(crate) payload: Range<usize>,
-    /// The signature, of whatever length, if the header names ES384.
-    signature: Option<&'a [u8]>,
+    /// Whether the header names ES384.
+    is_signed: bool,
     /// What stands where the signature does.
     #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the simulation's alone"))]
     pub(crate) last: &'a [u8],
@@ -49,7 +45,7 @@ impl Wrapper<'_> {
     /// Whether the header names an algorithm at all.
     #[cfg(feature = "sim")]
     pub(crate) const fn claims_signature(&self) -> bool {
-        self.signature.is_some()
+        self.is_signed
     }
 }
 
@@ -79,8 +75,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Wrapper<'_>, Malformed> {
     let payload = byte_string(&mut reader)?.len();
     let end = reader.offset();
     let last = byte_string(&mut reader)?;
+    if is_signed && last.len() != SIGNATURE_LEN {
+        return Err(Malformed::SignatureLength { actual: last.len() });
+    }
     reader.finish()?;
-    Ok(Wrapper { payload: end - payload..end, signature: is_signed.then_some(last), last })
+    Ok(Wrapper { payload: end - payload..end, is_signed, last })
 }
 
 fn byte_string<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {

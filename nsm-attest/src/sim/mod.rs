@@ -26,10 +26,7 @@ use aws_lc_rs::error::{KeyRejected, Unspecified};
 use crate::measure::{self, ImageMeasurements};
 use crate::pcr::PcrValue;
 
-/// The organisation that every certificate of a simulation names.
-///
-/// A binary that can simulate an NSM holds this text, and one that cannot does not: who builds images for release can look
-/// for it.
+/// A text that every program holds which can simulate an NSM, and no other: who builds images for release can look for it.
 pub const SIMULATION_MARKER: &str = "nitro-signer simulation: nsm-attest";
 
 /// What a simulated enclave's PCR0 holds, computed before it runs: the executable and its configuration, as
