@@ -6,7 +6,7 @@
 //! | `measure IMAGE` | prints the registers as `nitro-cli` does |
 //! | `describe IMAGE` | prints all that an image says and is, as JSON |
 //! | `sign IMAGE --key KEY.pem --certificate CERT.pem --output F` | signs an image |
-//! | `verify IMAGE [--pcr0 HEX …] [--at TIME]` | verifies one: structure, CRC, a signature if there is one, and no register but those given |
+//! | `verify IMAGE --pcr0 HEX … [--at TIME]` | verifies one: structure, CRC, a signature if there is one, and the registers that are given, at least one |
 //!
 //! | option of `build` | says | without it |
 //! |---|---|---|

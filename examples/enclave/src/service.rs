@@ -156,11 +156,12 @@ impl Service {
         within("payload", request.payload.len(), 1, MAX_TRANSACTION_LEN)?;
         within("expected.public_key", request.expected.public_key.len(), 32, 33)?;
         within("chain_id", request.chain_id.as_ref().map_or(0, String::len), 0, MAX_CHAIN_ID_LEN)?;
+        // Before the record is opened: a request that cannot be signed costs no call to KMS.
+        let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
+        let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
         let key = self.key(&request.record).await?;
         expect(&request.expected, &key.description)?;
         caller.check(&key.description.callers)?;
-        let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
-        let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
         let job = Signing { key, caller, meter: Arc::clone(&self.meter), clock: self.clock.clone(), chain_id, request };
         if job.is_short() { job.perform() } else { self.signing_workshop.run(move || job.perform()).await }
     }
