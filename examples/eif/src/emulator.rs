@@ -45,7 +45,7 @@ impl Emulator {
         let mut setup = script("setup");
         setup.env("NITRO_EMULATOR", &self.folder).stdin(Stdio::null()).stdout(std::io::stderr());
         let mut setup = setup.spawn().map_err(|source| EmulatorError::Start { script: "setup", source })?;
-        let status = setup.wait().await.map_err(|source| EmulatorError::Start { script: "setup", source })?;
+        let status = setup.wait().await.map_err(|source| EmulatorError::Wait { script: "setup", source })?;
         if status.success() { Ok(()) } else { Err(EmulatorError::Setup { status }) }
     }
 
@@ -179,8 +179,16 @@ impl EmulatedEnclave {
         let Ok(status) = timeout(deadline, self.process.wait()).await else {
             return Err(EmulatorError::StillRunning { deadline });
         };
-        let status = status.map_err(|source| EmulatorError::Start { script: "boot", source })?;
+        let status = status.map_err(|source| EmulatorError::Wait { script: "boot", source })?;
         if status.success() { Ok(()) } else { Err(EmulatorError::Ended { status }) }
+    }
+
+    /// How the machine has ended, if it has: successfully where the guest powered off.
+    ///
+    /// # Errors
+    /// [`EmulatorError::Wait`] if the operating system does not say.
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, EmulatorError> {
+        self.process.try_wait().map_err(|source| EmulatorError::Wait { script: "boot", source })
     }
 
     /// Ends the machine at once, as a parent can: the guest is not asked.
@@ -242,6 +250,14 @@ pub enum EmulatorError {
     StillRunning {
         /// The time it had.
         deadline: Duration,
+    },
+    /// The operating system does not say how a script ended.
+    #[error("cannot wait for emulator/{script}: {source}")]
+    Wait {
+        /// Which.
+        script: &'static str,
+        /// Why not.
+        source: io::Error,
     },
 }
 

@@ -27,7 +27,7 @@ pub fn parent_port(service: Arc<Service>) -> Router<Service> {
             Ok(service.generate_key(request).await?)
         })
         .parallel_method::<DescribeKey, _, _>(async |service, _, request| {
-            Ok(service.describe_key(&request.record).await?)
+            Ok(service.describe_key(Caller::Parent, &request.record).await?)
         })
         .parallel_method::<Sign, _, _>(async |service, _, request| {
             permit(service.parent_may().sign, "parent_may.sign")?;

@@ -13,7 +13,7 @@ use signer_protocol::method::{
     AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, HealthResponse, KeyDescription,
     MAX_TRANSACTION_LEN, SignRequest, SignResponse,
 };
-use signer_protocol::record::{MAX_POLICY_LEN, Record, check_callers};
+use signer_protocol::record::{MAX_POLICY_LEN, Record, RecordDigest, SpkiDigest, check_callers};
 use vsock_rpc::Addr;
 
 use crate::cache::KeyCache;
@@ -136,12 +136,12 @@ impl Service {
         })
     }
 
-    /// Unseals a record and says which key it holds.
+    /// Unseals a record and says which key it holds: any record to the parent, else those that name `caller`.
     ///
     /// # Errors
     /// [`ServiceError`] says whose fault it is.
-    pub async fn describe_key(&self, record: &[u8]) -> Result<KeyDescription, ServiceError> {
-        Ok(self.key(record).await?.description.clone())
+    pub async fn describe_key(&self, caller: Caller, record: &[u8]) -> Result<KeyDescription, ServiceError> {
+        Ok(self.key(record, KeyUse::Describe(caller)).await?.description.clone())
     }
 
     /// Decodes a transaction, applies the key's policy for `caller`, and signs. The caller must be one that the record names;
@@ -159,21 +159,25 @@ impl Service {
         // Before the record is opened: a request that cannot be signed costs no call to KMS.
         let chain_id = request.chain_id.as_deref().map(str::parse::<ChainId>).transpose();
         let chain_id = chain_id.map_err(ServiceError::MalformedChainId)?;
-        let key = self.key(&request.record).await?;
-        expect(&request.expected, &key.description)?;
-        caller.check(&key.description.callers)?;
+        let key = self.key(&request.record, KeyUse::Sign(caller, &request.expected)).await?;
         let job = Signing { key, caller, meter: Arc::clone(&self.meter), clock: self.clock.clone(), chain_id, request };
         if job.is_short() { job.perform() } else { self.signing_workshop.run(move || job.perform()).await }
     }
 
-    /// The key of an encoded record, from the cache or through KMS.
-    async fn key(&self, record: &[u8]) -> Result<Arc<UnsealedKey>, ServiceError> {
+    /// The key of an encoded record, from the cache or through KMS, if this use of it is permitted.
+    async fn key(&self, record: &[u8], key_use: KeyUse<'_>) -> Result<Arc<UnsealedKey>, ServiceError> {
         let hash = digest::digest(&digest::SHA256, record).as_ref().try_into().expect("SHA-256 is 32 bytes");
-        self.keys.get_or_unseal(hash, async || self.unseal(record).await).await
+        let key = self.keys.get_or_unseal(hash, async || self.unseal(record, key_use).await).await?;
+        let KeyDescription { public_key, record_digest, callers, .. } = &key.description;
+        key_use.check(public_key, *record_digest, callers)?;
+        Ok(key)
     }
 
-    async fn unseal(&self, record: &[u8]) -> Result<UnsealedKey, ServiceError> {
+    async fn unseal(&self, record: &[u8], key_use: KeyUse<'_>) -> Result<UnsealedKey, ServiceError> {
         let record = Record::from_bytes(record)?;
+        // Nobody has authenticated the header yet. It is asked so that whoever it turns away costs no call to KMS, and drives
+        // no other key out of the cache.
+        key_use.check(&record.header().public_key, record.digest(), &record.header().callers)?;
         self.kms.check_credentials()?;
         let chain = self.chain(&record.header().family)?;
         seal::unseal(&self.kms, &self.configuration.kms, &chain, &record).await
@@ -181,6 +185,27 @@ impl Service {
 
     fn chain(&self, family: &str) -> Result<Arc<dyn Chain>, ServiceError> {
         self.registry.get(family).cloned().ok_or(ServiceError::UnknownChain)
+    }
+}
+
+/// What a key is asked for, and by whom.
+#[derive(Clone, Copy)]
+enum KeyUse<'a> {
+    Describe(Caller),
+    Sign(Caller, &'a ExpectedKey),
+}
+
+impl KeyUse<'_> {
+    /// Refuses a record that is not the one the caller means, or not the caller's.
+    fn check(self, public_key: &[u8], digest: RecordDigest, callers: &[SpkiDigest]) -> Result<(), ServiceError> {
+        match self {
+            Self::Describe(Caller::Parent) => Ok(()),
+            Self::Describe(caller) => caller.check(callers),
+            Self::Sign(_, expected) if expected.public_key != public_key || expected.record_digest != digest => {
+                Err(ServiceError::KeyMismatch)
+            }
+            Self::Sign(caller, _) => caller.check(callers),
+        }
     }
 }
 
@@ -230,15 +255,6 @@ fn allowing_rule(decision: Decision) -> Result<String, ServiceError> {
     match decision {
         Decision { allowed: true, rule: Some(rule), .. } => Ok(rule),
         Decision { reason, .. } => Err(ServiceError::PolicyDenied { reason }),
-    }
-}
-
-/// Refuses a record that is not the one the caller means.
-fn expect(expected: &ExpectedKey, actual: &KeyDescription) -> Result<(), ServiceError> {
-    if expected.public_key == actual.public_key && expected.record_digest == actual.record_digest {
-        Ok(())
-    } else {
-        Err(ServiceError::KeyMismatch)
     }
 }
 

@@ -16,13 +16,13 @@ use crate::caller::Caller;
 use crate::configuration::SessionConfiguration;
 use crate::service::Service;
 
-/// The methods that callers reach. Whoever has a session and a record may have it described; signing is for the callers that
-/// the record names, whatever `parent_may` says.
+/// The methods that callers reach. A record serves the callers that it names, whatever `parent_may` says: nobody else has it
+/// described, or signs with it.
 #[must_use]
 pub fn session_port(service: Arc<Service>) -> Router<Service> {
     Router::from_shared(service)
-        .parallel_method::<DescribeKey, _, _>(async |service, _, request| {
-            Ok(service.describe_key(&request.record).await?)
+        .parallel_method::<DescribeKey, _, _>(async |service, context, request| {
+            Ok(service.describe_key(caller(&context)?, &request.record).await?)
         })
         .parallel_method::<Sign, _, _>(async |service, context, request| {
             Ok(service.sign(caller(&context)?, request).await?)

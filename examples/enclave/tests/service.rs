@@ -11,7 +11,7 @@ use nsm_attest::sim::{self, Authority, SimulatedNsm};
 use nsm_attest::{Clock, NsmError, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
 use signer_protocol::code;
 use signer_protocol::method::{AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, SignRequest};
-use signer_protocol::record::Record;
+use signer_protocol::record::{Record, SpkiDigest};
 use vsock_rpc::Addr;
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn a_generated_key_signs_what_its_policy_allows() {
     let recovered = evm::recover_sender(&signed.signed_transaction).unwrap();
     assert_eq!(recovered, key.description.address);
     assert_eq!(signed.rule, "reference");
-    assert_eq!(world.service.describe_key(&key.record).await.unwrap(), key.description);
+    assert_eq!(world.service.describe_key(Caller::Parent, &key.record).await.unwrap(), key.description);
 }
 
 #[tokio::test]
@@ -131,9 +131,50 @@ async fn a_record_under_a_key_that_is_not_measured_is_refused_before_kms_is_aske
     let mut moved = key.record.clone();
     let last = at + arn.len() - 1;
     moved[last] = if moved[last] == b'0' { b'1' } else { b'0' };
-    let error = world.service.describe_key(&moved).await.unwrap_err();
+    let error = world.service.describe_key(Caller::Parent, &moved).await.unwrap_err();
     assert_eq!(error.code(), code::RECORD_REJECTED, "{error}");
     assert_eq!(world.calls(), calls);
+}
+
+#[tokio::test]
+async fn whoever_the_record_turns_away_costs_no_call_to_kms() {
+    let world = World::new().await;
+    let (named, stranger) = (Caller::Session(identity(1)), Caller::Session(identity(2)));
+    let callers = vec![identity(1)];
+    let key = world.service.generate_key(GenerateKeyRequest { callers, ..asked(POLICY) }).await.unwrap();
+    let parents = world.service.generate_key(asked(POLICY)).await.unwrap();
+    let mistaken = SignRequest { expected: request(&parents, REFERENCE).expected, ..request(&key, REFERENCE) };
+    let calls = world.calls();
+    for is_cached in [false, true] {
+        for (caller, key) in [(stranger, &key), (named, &parents), (Caller::Parent, &key)] {
+            let error = world.service.sign(caller, request(key, REFERENCE)).await.unwrap_err();
+            assert_eq!(error.code(), code::NOT_PERMITTED, "{error}");
+        }
+        for (caller, key) in [(stranger, &key), (named, &parents)] {
+            let error = world.service.describe_key(caller, &key.record).await.unwrap_err();
+            assert_eq!(error.code(), code::NOT_PERMITTED, "{error}");
+        }
+        let error = world.service.sign(named, mistaken.clone()).await.unwrap_err();
+        assert_eq!(error.code(), code::KEY_MISMATCH, "{error}");
+        assert_eq!(world.calls(), calls + if is_cached { 2 } else { 0 });
+        world.service.sign(named, request(&key, REFERENCE)).await.expect("the record names it");
+        assert_eq!(world.service.describe_key(Caller::Parent, &parents.record).await.unwrap(), parents.description);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_writes_itself_into_a_record_has_none_that_opens() {
+    let world = World::new().await;
+    let callers = vec![identity(1)];
+    let key = world.service.generate_key(GenerateKeyRequest { callers, ..asked(POLICY) }).await.unwrap();
+    let at = key.record.windows(32).position(|bytes| bytes == identity(1).as_bytes()).unwrap();
+    let mut record = key.record.clone();
+    record[at..at + 32].copy_from_slice(identity(2).as_bytes());
+    let altered = Record::from_bytes(&record).unwrap();
+    let expected = ExpectedKey { public_key: key.description.public_key.clone(), record_digest: altered.digest() };
+    let request = SignRequest { record, expected, ..request(&key, REFERENCE) };
+    let error = world.service.sign(Caller::Session(identity(2)), request).await.unwrap_err();
+    assert_eq!(error.code(), code::RECORD_REJECTED, "{error}");
 }
 
 #[tokio::test]
@@ -230,7 +271,7 @@ async fn bad_input_is_named_and_the_next_request_works() {
         ),
         (world.service.generate_key(asked("{}")).await.map(drop), code::MALFORMED_POLICY),
         (world.service.generate_key(asked(&" ".repeat(17_000))).await.map(drop), code::MALFORMED_FIELD),
-        (world.service.describe_key(b"no record").await.map(drop), code::RECORD_REJECTED),
+        (world.service.describe_key(Caller::Parent, b"no record").await.map(drop), code::RECORD_REJECTED),
         (world.service.sign(Caller::Parent, request(&key, "{}")).await.map(drop), code::MALFORMED_TRANSACTION),
         (world.service.sign(Caller::Parent, request(&key, "")).await.map(drop), code::MALFORMED_FIELD),
         (sign_on(&world, &key, "nonsense").await, code::MALFORMED_FIELD),
@@ -257,6 +298,10 @@ async fn an_enclave_with_a_clock_that_cannot_be_does_not_boot() {
 async fn sign_on(world: &World, key: &GenerateKeyResponse, chain_id: &str) -> Result<(), ServiceError> {
     let request = SignRequest { chain_id: Some(chain_id.into()), ..request(key, REFERENCE) };
     world.service.sign(Caller::Parent, request).await.map(drop)
+}
+
+fn identity(number: u8) -> SpkiDigest {
+    SpkiDigest::from_bytes([number; 32])
 }
 
 fn asked(policy: &str) -> GenerateKeyRequest {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -140,14 +141,24 @@ impl Emulation {
         let client = Client::builder(ground.host_side(site)?.parent_port).build();
         let until = Instant::now() + BOOT_DEADLINE;
         while let Err(error) = client.call::<Health>(&HealthRequest {}, HEALTH_DEADLINE).await {
-            if Instant::now() > until {
+            let ended = self.ended(site)?;
+            if ended.is_some() || Instant::now() > until {
+                let why = ended.map_or_else(|| error.to_string(), |status| format!("it has ended with {status}"));
                 let console = std::fs::read_to_string(boot.run_folder.join("console.log")).unwrap_or_default();
-                bail!("the emulated enclave does not serve: {error}; its console says: {console}");
+                bail!("the emulated enclave does not serve: {why}; its console says: {console}");
             }
             // Nothing tells the host when the guest listens.
             sleep(RETRY).await;
         }
         Ok(())
+    }
+
+    /// How the machine of a site ended, if it did.
+    fn ended(&self, site: Site) -> anyhow::Result<Option<ExitStatus>> {
+        let mut machines = self.lock();
+        let (_, machine) =
+            machines.iter_mut().find(|(name, _)| *name == site.name()).context("no such machine runs")?;
+        Ok(machine.try_wait()?)
     }
 
     /// Kills the machine of a site, as a parent can at any time.

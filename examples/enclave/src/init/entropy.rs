@@ -8,7 +8,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nsm_attest::Nsm;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,19 +38,23 @@ fn await_randomness(
     deadline: Duration,
     mut draw: impl FnMut() -> Result<(), Errno>,
 ) -> Result<(), InitError> {
-    let failed = |error| InitError::Seed { path: "getrandom", error: io::Error::from(error) };
-    match draw() {
-        Err(Errno::AGAIN) => {}
-        other => return other.map_err(failed),
-    }
-    let timeout = Timespec::try_from(deadline).expect("the deadline is a few seconds");
-    match poll(&mut [PollFd::new(&source, PollFlags::IN)], Some(&timeout)) {
-        Ok(_) | Err(Errno::INTR) => {}
-        Err(error) => return Err(InitError::Seed { path: POOL, error: io::Error::from(error) }),
-    }
-    match draw() {
-        Err(Errno::AGAIN) => Err(InitError::NoRandomness { deadline }),
-        other => other.map_err(failed),
+    let until = Instant::now() + deadline;
+    loop {
+        match draw() {
+            Err(Errno::AGAIN) => {}
+            drawn => {
+                return drawn.map_err(|error| InitError::Seed { path: "getrandom", error: io::Error::from(error) });
+            }
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(InitError::NoRandomness { deadline });
+        }
+        let timeout = Timespec::try_from(left).expect("the deadline is a few seconds");
+        match poll(&mut [PollFd::new(&source, PollFlags::IN)], Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(InitError::Seed { path: POOL, error: io::Error::from(error) }),
+        }
     }
 }
 
@@ -67,7 +71,6 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
-    use std::time::Instant;
 
     use nsm_attest::Clock;
     use nsm_attest::sim::{Authority, SimulatedNsm};
