@@ -10,9 +10,14 @@ pub(crate) struct Gauge(Arc<AtomicUsize>);
 impl Gauge {
     /// Takes a place, unless `max` are taken.
     pub(crate) fn admit(&self, max: usize) -> Option<Place> {
-        let admitted = |taken: usize| (taken < max).then_some(taken + 1);
+        self.admit_many(1, max)
+    }
+
+    /// Takes so many places, unless there are not as many left of `max`.
+    pub(crate) fn admit_many(&self, count: usize, max: usize) -> Option<Place> {
+        let admitted = |taken: usize| taken.checked_add(count).filter(|taken| *taken <= max);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, admitted).ok()?;
-        Some(Place(self.clone()))
+        Some(Place { gauge: self.clone(), count })
     }
 
     /// How many places are taken.
@@ -21,12 +26,15 @@ impl Gauge {
     }
 }
 
-/// One place taken; dropping it gives it back.
+/// One place taken, or some together; dropping it gives them back.
 #[derive(Debug)]
-pub(crate) struct Place(Gauge);
+pub(crate) struct Place {
+    gauge: Gauge,
+    count: usize,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
+        self.gauge.0.fetch_sub(self.count, Ordering::AcqRel);
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cbor;
-use crate::gauge::Place;
 use crate::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 use crate::remote_error::{RemoteError, code};
+use crate::server::RequestPlace;
 
 /// The methods of one listener, with the state that their handlers share.
 ///
@@ -180,7 +180,7 @@ pub(crate) struct Call {
     pub(crate) max_response_len: usize,
     /// The request's share of the server's bound. The connection holds it until the answer is written; whatever
     /// else may outlive the connection's interest holds it too.
-    pub(crate) place: Arc<Place>,
+    pub(crate) place: Arc<RequestPlace>,
 }
 
 /// A handler at work; it yields the encoded response.

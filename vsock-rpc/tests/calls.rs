@@ -219,6 +219,26 @@ async fn the_server_refuses_requests_above_its_bounds_without_running_them() {
 }
 
 #[tokio::test]
+async fn the_server_refuses_requests_above_its_bound_of_bytes_without_running_them() {
+    let rig = Rig::with(|server| server.max_in_flight_bytes(1000));
+    let client = rig.client();
+    let held: Vec<_> = (0..2).map(|number| tokio::spawn(client.call::<Gated>(&number, LONG))).collect();
+    rig.state.wait_for_gated(2).await;
+    // With its name and deadline, and with those of the two, this is more than fits; a shorter one does.
+    let (long, short) = (Blob::of(950), Blob::of(800));
+    let error = client.call::<Echo>(&long, LONG).await.unwrap_err();
+    assert_eq!(error.as_remote().unwrap().code(), code::OVERLOADED);
+    assert!(!error.may_have_run() && error.to_string().contains("bytes"), "{error}");
+    assert_eq!(rig.state.calls.load(Ordering::SeqCst), 0);
+    for _ in 0..3 {
+        assert_eq!(client.call::<Echo>(&short, LONG).await.unwrap(), short, "what was answered counts no more");
+    }
+    rig.state.gate.add_permits(2);
+    join_all(held).await;
+    assert_eq!(client.call::<Echo>(&long, LONG).await.unwrap(), long);
+}
+
+#[tokio::test]
 async fn works_over_unix_and_tcp_and_tells_the_handler_who_calls() {
     struct Who;
     impl vsock_rpc::Method for Who {

@@ -50,7 +50,8 @@ pub async fn serve(service: Arc<Service>) -> io::Result<Ports> {
     let server = Server::builder(parent_port(service))
         .max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN)
         .max_connections(MAX_CONNECTIONS)
-        .max_in_flight_total(MAX_IN_FLIGHT);
+        .max_in_flight_total(MAX_IN_FLIGHT)
+        .max_in_flight_bytes(MAX_IN_FLIGHT_BYTES);
     Ok(Ports { parent: server.serve(listener), sessions })
 }
 
@@ -105,7 +106,10 @@ fn permit(allowed: bool, switch: &str) -> Result<(), RemoteError> {
 /// There is one parent; a few connections let it reconnect while an old one drains.
 const MAX_CONNECTIONS: usize = 4;
 
-/// What a client of `vsock-rpc` has in flight by default. With [`PARENT_PORT_MAX_PAYLOAD_LEN`] a hostile parent can have
-/// the enclave hold less than 140 MiB of requests and answers (the sum is in the README of `vsock-rpc`); no honest one
-/// comes near, since records and transactions are a few KiB.
+/// What a client of `vsock-rpc` has in flight by default.
 const MAX_IN_FLIGHT: usize = 64;
+
+/// Of those requests together, so that a hostile parent cannot fill a small enclave's memory with long ones: it can have 8 MiB
+/// of requests held, 9 of frames that are arriving (the sum is in the README of `vsock-rpc`), and answers, which are a few
+/// times as long as their requests at most. Honest requests have a few KiB; one that finds no room may be repeated.
+const MAX_IN_FLIGHT_BYTES: usize = 8 * PARENT_PORT_MAX_PAYLOAD_LEN;

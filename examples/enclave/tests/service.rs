@@ -2,17 +2,22 @@
 #![allow(clippy::unwrap_used, reason = "clippy.toml exempts test functions, not their helpers")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chain_signers::{Encoding, evm};
-use enclave::{Caller, Configuration, RelayTransport, Service, ServiceError, boot};
+use enclave::{Caller, Configuration, RelayTransport, Service, ServiceError, boot, serve};
 use kms_enclave_client::sim::{AdminClient, KmsSimulator};
 use kms_enclave_client::{Credentials, KeyArn, TcpTransport, TlsRoots};
 use nsm_attest::sim::{self, Authority, SimulatedNsm};
 use nsm_attest::{Clock, NsmError, PcrIndex, Policy, Purpose, UnixTime, UnverifiedDocument, UserData};
 use signer_protocol::code;
-use signer_protocol::method::{AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, SignRequest};
+use signer_protocol::method::{
+    AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, Health, HealthRequest, MAX_TRANSACTION_LEN,
+    PARENT_PORT_MAX_PAYLOAD_LEN, Sign, SignRequest,
+};
 use signer_protocol::record::{Record, SpkiDigest};
-use vsock_rpc::Addr;
+use tokio::task::JoinSet;
+use vsock_rpc::{Addr, Client};
 
 #[tokio::test]
 async fn a_generated_key_signs_what_its_policy_allows() {
@@ -282,6 +287,36 @@ async fn bad_input_is_named_and_the_next_request_works() {
         assert_eq!(error.code(), expected, "{error}");
     }
     sign_on(&world, &key, "eip155:4").await.unwrap();
+}
+
+#[tokio::test]
+async fn long_requests_beyond_eight_mebibytes_are_refused_while_those_are_held() {
+    let world = World::new().await;
+    let key = world.service.generate_key(asked(POLICY)).await.unwrap();
+    // A KMS that takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let transport = Arc::new(TcpTransport::new(silent.local_addr().unwrap()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut configuration = world.configuration.clone();
+    configuration.parent_port = Addr::unix(folder.path().join("port.sock")).unwrap();
+    configuration.parent_may.sign = true;
+    let port = configuration.parent_port.clone();
+    let service =
+        boot(configuration, simulated(&world.authority, b"program"), transport, world.kms.tls_roots()).unwrap();
+    service.set_credentials(&world.aws_credentials()).unwrap();
+    let _ports = serve(service).await.unwrap();
+
+    let client = Client::builder(port).max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN).build();
+    let mut calls = JoinSet::new();
+    for _ in 0..16 {
+        let request = SignRequest { payload: vec![b' '; MAX_TRANSACTION_LEN], ..request(&key, REFERENCE) };
+        calls.spawn(client.call::<Sign>(&request, Duration::from_secs(60)));
+    }
+    let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
+    assert_eq!(refused.as_remote().unwrap().code(), vsock_rpc::code::OVERLOADED, "{refused}");
+    assert!(!refused.may_have_run());
+    client.call::<Health>(&HealthRequest {}, Duration::from_secs(60)).await.expect("a short one finds room");
+    assert!(calls.try_join_next().is_none(), "the others are held");
 }
 
 #[tokio::test]

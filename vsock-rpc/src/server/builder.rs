@@ -30,6 +30,7 @@ pub(super) struct ServerLimits {
     pub(super) max_connections: usize,
     pub(super) max_deadline: Duration,
     pub(super) max_in_flight: usize,
+    pub(super) max_in_flight_bytes: Option<usize>,
     pub(super) max_in_flight_total: usize,
     pub(super) write_timeout: Duration,
 }
@@ -43,6 +44,7 @@ impl ServerBuilder {
             max_connections: 256,
             max_deadline: Duration::from_secs(60),
             max_in_flight: 64,
+            max_in_flight_bytes: None,
             max_in_flight_total: 256,
             write_timeout: Duration::from_secs(10),
         };
@@ -89,10 +91,21 @@ impl ServerBuilder {
         self
     }
 
+    /// How many bytes the payloads of all requests in flight may have together; a request that does not fit is answered
+    /// `overloaded`. By default as many as [`max_in_flight_total`](Self::max_in_flight_total) requests have.
+    ///
+    /// For a listener where long requests are legitimate and many at a time are not. With less than
+    /// [`max_payload_len`](Self::max_payload_len), the longest requests are never served.
+    pub fn max_in_flight_bytes(mut self, max: usize) -> Self {
+        self.limits.max_in_flight_bytes = Some(max);
+        self
+    }
+
     /// How many requests of all connections may be in flight; further ones are answered `overloaded`. Default 256.
     ///
     /// Twice [`max_payload_len`](Self::max_payload_len) times this bounds the requests and answers in memory, as
-    /// far as they are no larger decoded than encoded.
+    /// far as they are no larger decoded than encoded; [`max_in_flight_bytes`](Self::max_in_flight_bytes) bounds the requests
+    /// closer.
     pub fn max_in_flight_total(mut self, max: usize) -> Self {
         self.limits.max_in_flight_total = max.max(1);
         self

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::core::ServerCore;
+use super::core::{RequestPlace, ServerCore};
 use super::in_flight::{Answered, InFlight, Outcome, deadline_exceeded};
 use super::unwritten::Unwritten;
 use crate::alarm::Alarm;
@@ -21,7 +21,6 @@ use crate::cbor;
 use crate::fairness::let_others_go_first;
 use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
-use crate::gauge::Place;
 use crate::goaway::{self, reason};
 use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
@@ -208,7 +207,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// needed for its next request. So it is refused none because of answers that were not even offered to it yet.
     fn must_write_first(&self) -> bool {
         let has_own_place = self.in_flight.len() + self.unwritten.len() < self.core.limits.max_in_flight;
-        let has_place = has_own_place && !self.core.is_full();
+        let has_place = has_own_place && !self.core.is_full_for(self.facts.max_payload_len());
         self.frames.queued() >= MAX_QUEUED || (self.unwritten.len() > 0 && !has_place)
     }
 
@@ -261,7 +260,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         payload: &Bytes,
         cx: &mut Context<'_>,
     ) -> Result<Option<Answered>, RemoteError> {
-        let place = self.admit()?;
+        let place = self.admit(payload.len())?;
         let limits = &self.core.limits;
         let parts = cbor::split_request(payload)
             .map_err(|error| RemoteError::new(code::MALFORMED_REQUEST, error.to_string()))?;
@@ -280,13 +279,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     /// A place among the requests at work and the answers that wait to be written.
-    fn admit(&self) -> Result<Arc<Place>, RemoteError> {
+    fn admit(&self, payload_len: usize) -> Result<Arc<RequestPlace>, RemoteError> {
         let max_in_flight = self.core.limits.max_in_flight + usize::from(planted::ONE_TOO_MANY);
         if self.in_flight.len() + self.unwritten.len() >= max_in_flight {
             return Err(overloaded("this connection has too many requests in flight"));
         }
-        let place = self.core.admit_request();
-        place.map(Arc::new).ok_or_else(|| overloaded("the server has too many requests in flight"))
+        self.core.admit_request(payload_len).map(Arc::new).map_err(overloaded)
     }
 
     fn answer(&mut self, Answered { request_id, outcome, place }: Answered) {

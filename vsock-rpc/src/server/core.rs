@@ -12,11 +12,27 @@ pub(super) struct ServerCore {
     connections: Gauge,
     refusals: Gauge,
     requests: Gauge,
+    request_bytes: Gauge,
+}
+
+/// A request's share of the server's bounds.
+#[derive(Debug)]
+pub(crate) struct RequestPlace {
+    _request: Place,
+    /// Where bytes are counted.
+    _bytes: Option<Place>,
 }
 
 impl ServerCore {
     pub(super) fn new(routes: Arc<Routes>, limits: ServerLimits) -> Self {
-        Self { routes, limits, connections: Gauge::default(), refusals: Gauge::default(), requests: Gauge::default() }
+        Self {
+            routes,
+            limits,
+            connections: Gauge::default(),
+            refusals: Gauge::default(),
+            requests: Gauge::default(),
+            request_bytes: Gauge::default(),
+        }
     }
 
     /// A place for one more connection, unless all are taken.
@@ -29,16 +45,26 @@ impl ServerCore {
         self.refusals.admit(MAX_REFUSALS)
     }
 
-    /// A place for one more request, unless all are taken.
-    pub(super) fn admit_request(&self) -> Option<Place> {
-        self.requests.admit(self.limits.max_in_flight_total)
+    /// A place for one more request with so long a payload; or why there is none.
+    pub(super) fn admit_request(&self, payload_len: usize) -> Result<RequestPlace, &'static str> {
+        let request = self.requests.admit(self.limits.max_in_flight_total).ok_or(TOO_MANY_REQUESTS)?;
+        let bytes = match self.limits.max_in_flight_bytes {
+            Some(max) => Some(self.request_bytes.admit_many(payload_len, max).ok_or(TOO_MANY_BYTES)?),
+            None => None,
+        };
+        Ok(RequestPlace { _request: request, _bytes: bytes })
     }
 
-    /// Whether no request would be admitted now.
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether a request with so long a payload would find no place now.
+    pub(super) fn is_full_for(&self, payload_len: usize) -> bool {
+        let has_bytes = |max: usize| self.request_bytes.taken().saturating_add(payload_len) <= max;
         self.requests.taken() >= self.limits.max_in_flight_total
+            || !self.limits.max_in_flight_bytes.is_none_or(has_bytes)
     }
 }
+
+const TOO_MANY_REQUESTS: &str = "the server has too many requests in flight";
+const TOO_MANY_BYTES: &str = "the server has too many bytes of requests in flight";
 
 /// How many peers are told at a time that there are too many; others are turned away without a word.
 const MAX_REFUSALS: usize = 64;

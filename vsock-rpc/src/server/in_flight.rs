@@ -12,7 +12,7 @@ use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::gauge::Place;
+use super::core::RequestPlace;
 use crate::remote_error::{RemoteError, code};
 use crate::router::Answer;
 
@@ -24,7 +24,7 @@ pub(super) struct Answered {
     pub(super) request_id: u64,
     pub(super) outcome: Outcome,
     /// Its share of the server's bound, held until it is written.
-    pub(super) place: Arc<Place>,
+    pub(super) place: Arc<RequestPlace>,
 }
 
 /// Handlers that did not answer at once, and their answers until the peer takes them.
@@ -51,7 +51,7 @@ impl InFlight {
         &mut self,
         request_id: u64,
         deadline: Instant,
-        place: Arc<Place>,
+        place: Arc<RequestPlace>,
         begin: impl FnOnce() -> Answer,
         cx: &mut Context<'_>,
     ) -> Option<Answered> {
@@ -104,7 +104,7 @@ impl InFlight {
         self.answered.clear();
     }
 
-    fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<Place>, answer: Guarded) {
+    fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<RequestPlace>, answer: Guarded) {
         let (handle, registration) = AbortHandle::new_pair();
         self.abort_handles.insert(request_id, handle);
         let guarded = timeout_at(deadline, answer);

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::gauge::Place;
+use super::core::RequestPlace;
 
 /// Holds each answer's place until the last byte of its frame is written, so that a peer that does not read cannot
 /// pile up answers that no bound counts.
 #[derive(Default)]
 pub(super) struct Unwritten {
     /// In the order written: where each frame ends in the connection's output, and its place.
-    places: VecDeque<(u64, Arc<Place>)>,
+    places: VecDeque<(u64, Arc<RequestPlace>)>,
 }
 
 impl Unwritten {
@@ -20,7 +20,7 @@ impl Unwritten {
     }
 
     /// Holds `place` until the output has been written up to `end`.
-    pub(super) fn hold(&mut self, end: u64, place: Arc<Place>) {
+    pub(super) fn hold(&mut self, end: u64, place: Arc<RequestPlace>) {
         self.places.push_back((end, place));
     }
 
