@@ -19,7 +19,8 @@ use crate::peers::{tarpc, tonic};
 /// A client of each echo, on a runtime of one thread, each with one connection.
 #[derive(Debug)]
 pub struct Everyone {
-    bare: RefCell<UnixStream>,
+    /// Away while a task has it.
+    bare: RefCell<Option<UnixStream>>,
     ours: Ours,
     tarpc: tarpc::Client,
     tonic: tonic::Client,
@@ -67,19 +68,25 @@ impl Everyone {
             let bare = UnixStream::connect(path(BARE)).await?;
             let (tarpc, tonic) =
                 (tarpc::Client::connect(&path(TARPC)).await?, tonic::Client::connect(&path(TONIC)).await?);
-            Ok::<_, Failure>((RefCell::new(bare), tarpc, tonic))
+            Ok::<_, Failure>((RefCell::new(Some(bare)), tarpc, tonic))
         })?;
         let ours = Ours { client: client(&path(OURS)), payload: ByteBuf::from(PAYLOAD) };
         Ok(Self { bare, ours, tarpc, tonic, runtime, host, folder })
     }
 
-    /// So many round trips after one another without an RPC.
+    /// So many round trips after one another without an RPC, in one task, as one of [`calls`](Self::calls) is.
     ///
     /// # Errors
-    /// If one fails, or brings something else back.
+    /// If one fails, or brings something else back. None succeeds after that.
     pub fn bare(&self, calls: usize) -> Result<(), Failure> {
-        let mut bare = self.bare.borrow_mut();
-        Ok(self.runtime.block_on(one_by_one(&mut *bare, calls))?)
+        let mut bare = self.bare.take().ok_or("a round trip failed before")?;
+        let bare = self.runtime.block_on(async {
+            let mut callers = JoinSet::new();
+            callers.spawn(async move { one_by_one(&mut bare, calls).await.map(|()| bare) });
+            callers.join_next().await.ok_or("a task was spawned")?.map_err(Failure::from)?.map_err(Failure::from)
+        });
+        self.bare.replace(Some(bare?));
+        Ok(())
     }
 
     /// One call, on no task of its own, so that nothing is allocated for one.
