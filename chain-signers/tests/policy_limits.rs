@@ -92,6 +92,24 @@ fn a_full_meter_permits_nothing_until_a_time_is_over() {
 }
 
 #[test]
+fn a_key_that_has_used_up_its_share_is_in_nobody_elses_way() {
+    let policy = policy(json!([{"seconds": 16, "signatures": 9}]));
+    let meter = Meter::new(5).max_windows_of_key(2);
+    let sign = |key, caller, seconds| {
+        let usage = Usage { key, ..at(&meter, caller, seconds) };
+        policy.evaluate_metered(&summary(&[transfer(1)]), usage)
+    };
+    assert!(sign(b"greedy", b"one", 0).allowed && sign(b"greedy", b"two", 8).allowed);
+    let refused = sign(b"greedy", b"three", 9);
+    assert!(refused.reason.ends_with("but there is no room to count what it limits"), "{}", refused.reason);
+    assert!(sign(b"greedy", b"two", 9).allowed, "those that have a place keep it");
+    assert!(sign(b"modest", b"one", 9).allowed && sign(b"modest", b"two", 9).allowed);
+    assert!(sign(b"greedy", b"three", 17).allowed, "one's is over");
+    assert!(sign(b"other", b"one", 17).allowed);
+    assert!(!sign(b"another", b"one", 17).allowed, "the meter is full");
+}
+
+#[test]
 fn what_is_denied_anyway_is_not_counted() {
     let limited = json!({"name": "r", "effect": "allow", "chains": ["eip155:4"], "destinations": ["*"],
         "max_amount": "5", "limits": [{"seconds": 60, "signatures": 1}]});

@@ -27,6 +27,10 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> 
 pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Bytes, CborError> {
     let mut out = BoundedWriter { bytes: Vec::with_capacity(INITIAL_CAPACITY.min(max_len)), max_len };
     out.serialize(value)?;
+    // It may wait long for its peer. What a short one has to spare is not worth a move.
+    if out.bytes.capacity() - out.bytes.len() > MAX_SPARE {
+        out.bytes.shrink_to_fit();
+    }
     Ok(out.bytes.into())
 }
 
@@ -344,6 +348,8 @@ const BREAK: u8 = 0xff;
 const MAX_DEPTH: usize = 32;
 const MAX_MISMATCH_LEN: usize = 256;
 const INITIAL_CAPACITY: usize = 256;
+/// What an encoding may keep unused.
+const MAX_SPARE: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -13,9 +13,10 @@ impl Gauge {
         self.admit_many(1, max)
     }
 
-    /// Takes so many places, unless there are not as many left of `max`.
+    /// Takes so many places, unless there are not as many left of `max`. If none is taken, any number is admitted: what is
+    /// above the bound by itself would else never be.
     pub(crate) fn admit_many(&self, count: usize, max: usize) -> Option<Place> {
-        let admitted = |taken: usize| taken.checked_add(count).filter(|taken| *taken <= max);
+        let admitted = |taken: usize| taken.checked_add(count).filter(|sum| taken == 0 || *sum <= max);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, admitted).ok()?;
         Some(Place { gauge: self.clone(), count })
     }
@@ -36,5 +37,19 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.gauge.0.fetch_sub(self.count, Ordering::AcqRel);
+    }
+}
+
+/// What one request has taken until it is answered.
+#[derive(Debug)]
+pub(crate) struct RequestPlace {
+    _request: Place,
+    _bytes: Option<Place>,
+}
+
+impl RequestPlace {
+    /// Of a place among the requests, and of as many as its bytes where those are bounded.
+    pub(crate) fn new(request: Place, bytes: Option<Place>) -> Self {
+        Self { _request: request, _bytes: bytes }
     }
 }

@@ -82,7 +82,7 @@ pub mod code {
     pub const INTERNAL: &str = "internal";
     /// The request, its method's name or its body is malformed. No handler ran.
     pub const MALFORMED_REQUEST: &str = "malformed_request";
-    /// Too many requests are in flight. No handler ran.
+    /// Too many requests are in flight, or too many bytes of them. No handler ran.
     pub const OVERLOADED: &str = "overloaded";
     /// The handler's answer does not fit the payload limit.
     pub const RESPONSE_TOO_LONG: &str = "response_too_long";

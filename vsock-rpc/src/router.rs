@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cbor;
+use crate::gauge::RequestPlace;
 use crate::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 use crate::remote_error::{RemoteError, code};
-use crate::server::RequestPlace;
 
 /// The methods of one listener, with the state that their handlers share.
 ///
@@ -166,10 +166,11 @@ impl Body<'_> {
         &self.payload[self.start..]
     }
 
-    /// The body beyond its payload's life; nothing is copied.
+    /// The body beyond its payload's life. It is copied: the payload shares its memory with all that arrived in the same
+    /// read, which is in no bound on requests.
     #[cfg(feature = "tower")]
     pub(crate) fn to_bytes(&self) -> Bytes {
-        self.payload.slice(self.start..)
+        Bytes::copy_from_slice(self.as_slice())
     }
 }
 

@@ -47,19 +47,31 @@ use crate::{Amount, Summary};
 pub struct Meter {
     windows: Mutex<HashMap<[u8; 32], Window>>,
     max_windows: usize,
+    max_windows_of_key: usize,
 }
 
 impl Meter {
     /// A meter that counts for at most so many combinations of key, caller and limit at a time, each taking at most about
     /// 1 KiB. When all are taken and none of them is empty again, rules with limits permit nothing more.
     pub fn new(max_windows: usize) -> Self {
-        Self { windows: Mutex::default(), max_windows }
+        Self { windows: Mutex::default(), max_windows, max_windows_of_key: max_windows }
+    }
+
+    /// Lets no key have more than so many of them, by default all. Whoever writes a policy chooses how many combinations one
+    /// key has, and for how long they are taken: with a share of its own, a key that has used it up is in nobody else's way.
+    #[must_use]
+    pub fn max_windows_of_key(mut self, max: usize) -> Self {
+        self.max_windows_of_key = max;
+        self
     }
 }
 
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Meter").field("max_windows", &self.max_windows).finish_non_exhaustive()
+        f.debug_struct("Meter")
+            .field("max_windows", &self.max_windows)
+            .field("max_windows_of_key", &self.max_windows_of_key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,23 +116,39 @@ impl Count for Usage<'_> {
             let amount = check(limit, windows.get(&id), self.now, summary)?;
             adding.push((id, limit, amount));
         }
-        let new = adding.iter().filter(|(id, _, _)| !windows.contains_key(id)).count();
-        if windows.len() + new > self.meter.max_windows {
+        if !self.has_room(&windows, &adding) {
             windows.retain(|_, window| !window.is_over(self.now));
             // What was there may have gone, but a window that is over counts nothing.
-            let new = adding.iter().filter(|(id, _, _)| !windows.contains_key(id)).count();
-            if windows.len() + new > self.meter.max_windows {
+            if !self.has_room(&windows, &adding) {
                 return Err(Objection::NoRoom);
             }
         }
         for (id, limit, amount) in adding {
-            windows.entry(id).or_insert_with(|| Window::new(limit.seconds)).add(self.now, amount);
+            windows.entry(id).or_insert_with(|| Window::new(self.key_digest(), limit.seconds)).add(self.now, amount);
         }
         Ok(())
     }
 }
 
+/// What is to be added where.
+type Adding<'a> = ([u8; 32], &'a Limit, Amount);
+
 impl Usage<'_> {
+    /// Whether there is room for those of `adding` that have none yet, in all and for this key.
+    fn has_room(&self, windows: &HashMap<[u8; 32], Window>, adding: &[Adding<'_>]) -> bool {
+        let new = adding.iter().filter(|(id, _, _)| !windows.contains_key(id)).count();
+        if new == 0 {
+            return true; // As nearly always: what a key does goes on in windows that are there.
+        }
+        let key = self.key_digest();
+        let of_key = windows.values().filter(|window| window.key == key).count();
+        windows.len() + new <= self.meter.max_windows && of_key + new <= self.meter.max_windows_of_key
+    }
+
+    fn key_digest(&self) -> [u8; 32] {
+        Sha256::digest(self.key).into()
+    }
+
     /// Of the key, the caller, the rule's name and everything that the limit says: a policy that is replaced by one with
     /// the same limit goes on counting.
     fn window_id(&self, rule: &Rule, limit: &Limit) -> [u8; 32] {
@@ -167,6 +195,8 @@ fn check(limit: &Limit, window: Option<&Window>, now: Duration, summary: &Summar
 /// What was done in the last so many seconds.
 #[derive(Debug)]
 struct Window {
+    /// SHA-256 of what identifies the key.
+    key: [u8; 32],
     /// In milliseconds.
     part_len: u64,
     /// By the number of their part of time, the latest last.
@@ -174,8 +204,9 @@ struct Window {
 }
 
 impl Window {
-    fn new(seconds: u32) -> Self {
-        Self { part_len: (u64::from(seconds) * 1000).div_ceil(PARTS), parts: VecDeque::with_capacity(MAX_COUNTED) }
+    fn new(key: [u8; 32], seconds: u32) -> Self {
+        let part_len = (u64::from(seconds) * 1000).div_ceil(PARTS);
+        Self { key, part_len, parts: VecDeque::with_capacity(MAX_COUNTED) }
     }
 
     /// The part of time that `now` is in, or the latest that was seen.

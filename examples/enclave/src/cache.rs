@@ -31,6 +31,7 @@ pub(crate) struct KeyCache {
 struct Entry {
     key: Arc<KeyCell>,
     since: Instant,
+    used: Instant,
 }
 
 impl KeyCache {
@@ -59,16 +60,18 @@ impl KeyCache {
         let now = Instant::now();
         let young = |entry: &Entry| now.duration_since(entry.since) < MAX_AGE;
         let mut entries = self.lock();
-        if let Some(entry) = entries.get(&hash).filter(|entry| young(entry)) {
+        if let Some(entry) = entries.get_mut(&hash).filter(|entry| young(entry)) {
+            entry.used = now;
             return Arc::clone(&entry.key);
         }
         entries.retain(|_, entry| young(entry));
         let key = Arc::new(OnceCell::new());
-        entries.insert(hash, Entry { key: Arc::clone(&key), since: now });
+        entries.insert(hash, Entry { key: Arc::clone(&key), since: now, used: now });
         key
     }
 
-    /// Drops the oldest keys above the capacity.
+    /// Drops the keys above the capacity that were not used for longest: not those that are in use, whoever else comes
+    /// with however many.
     ///
     /// Only keys count, not records that are being opened: those are bounded by the requests in flight, and a flood of
     /// records that do not open must not drive out keys that do.
@@ -77,8 +80,8 @@ impl KeyCache {
         let held = entries.values().filter(|entry| entry.key.initialized()).count();
         for _ in self.capacity..held {
             let keys = entries.iter().filter(|(_, entry)| entry.key.initialized());
-            let oldest = keys.min_by_key(|(_, entry)| entry.since).map(|(hash, _)| *hash);
-            oldest.and_then(|hash| entries.remove(&hash));
+            let idlest = keys.min_by_key(|(_, entry)| entry.used).map(|(hash, _)| *hash);
+            idlest.and_then(|hash| entries.remove(&hash));
         }
     }
 

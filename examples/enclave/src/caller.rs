@@ -1,4 +1,4 @@
-//! Who asks for a signature.
+//! Who asks for a key to be used.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use signer_protocol::record::SpkiDigest;
 
 use crate::error::ServiceError;
 
-/// Who asks for a signature, as the port knows it on which the request came.
+/// Who asks for a signature or a description, as the port knows it on which the request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// The parent, and with it whoever it speaks for.

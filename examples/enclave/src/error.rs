@@ -54,8 +54,8 @@ pub enum ServiceError {
     /// The transaction cannot be decoded exactly.
     #[error("transaction: {0}")]
     MalformedTransaction(DecodeError),
-    /// The record names other callers than the one who asks.
-    #[error("{caller} is not among the {callers} callers that this key's record names")]
+    /// The record names other callers than the one who asks, or none: then it is the parent's.
+    #[error("{}", not_caller(*caller, *callers))]
     NotCaller {
         /// Who asks.
         caller: Caller,
@@ -65,6 +65,9 @@ pub enum ServiceError {
     /// The NSM failed.
     #[error("NSM: {0}")]
     Nsm(#[from] NsmError),
+    /// Sessions wait for as many records to be opened as they may. Nothing was done.
+    #[error("sessions have too many records opened at a time")]
+    Overloaded,
     /// The policy does not allow the transaction.
     #[error("policy: {reason}")]
     PolicyDenied {
@@ -121,11 +124,19 @@ impl ServiceError {
             Self::MalformedTransaction(_) => code::MALFORMED_TRANSACTION,
             Self::NotCaller { .. } => code::NOT_PERMITTED,
             Self::Interrupted | Self::Nsm(_) | Self::Randomness => code::NSM_UNAVAILABLE,
+            Self::Overloaded => vsock_rpc::code::OVERLOADED,
             Self::PolicyDenied { .. } => code::POLICY_DENIED,
             Self::MalformedRecord(_) | Self::RecordRejected => code::RECORD_REJECTED,
             Self::Signing(_) => code::SIGNING_FAILED,
             Self::UnknownChain => code::UNKNOWN_CHAIN,
         }
+    }
+}
+
+fn not_caller(caller: Caller, callers: usize) -> String {
+    match callers {
+        0 => "this key's record names no callers: it is the parent's".to_owned(),
+        _ => format!("{caller} is not among the {callers} callers that this key's record names"),
     }
 }
 

@@ -109,7 +109,8 @@ const MAX_CONNECTIONS: usize = 4;
 /// What a client of `vsock-rpc` has in flight by default.
 const MAX_IN_FLIGHT: usize = 64;
 
-/// Of those requests together, so that a hostile parent cannot fill a small enclave's memory with long ones: it can have 8 MiB
-/// of requests held, 9 of frames that are arriving (the sum is in the README of `vsock-rpc`), and answers, which are a few
-/// times as long as their requests at most. Honest requests have a few KiB; one that finds no room may be repeated.
+/// Most bytes of all requests in flight, so that a hostile parent cannot fill a small enclave's memory with long ones. It can
+/// have 9 MiB of frames held that are arriving (the sum is in the README of `vsock-rpc`) and 17 of requests, since what they
+/// decode to may have grown by doubling; answers of some 24 more, of up to three times what they answer, if it may sign and
+/// has a key for that. Honest requests have a few KiB, and one that finds no room may be repeated.
 const MAX_IN_FLIGHT_BYTES: usize = 8 * PARENT_PORT_MAX_PAYLOAD_LEN;

@@ -13,7 +13,8 @@ use signer_protocol::method::{
     AwsCredentials, ExpectedKey, GenerateKeyRequest, GenerateKeyResponse, HealthResponse, KeyDescription,
     MAX_TRANSACTION_LEN, SignRequest, SignResponse,
 };
-use signer_protocol::record::{MAX_POLICY_LEN, Record, RecordDigest, SpkiDigest, check_callers};
+use signer_protocol::record::{MAX_CALLERS, MAX_POLICY_LEN, Record, RecordDigest, SpkiDigest, check_callers};
+use tokio::sync::Semaphore;
 use vsock_rpc::Addr;
 
 use crate::cache::KeyCache;
@@ -33,6 +34,8 @@ pub struct Service {
     registry: Registry,
     keys: KeyCache,
     meter: Arc<Meter>,
+    /// Places for records that are being opened for sessions.
+    session_openings: Semaphore,
     /// Where calls to the NSM wait and run.
     nsm_workshop: Workshop,
     /// Where long transactions are decoded and signed.
@@ -54,7 +57,8 @@ impl Service {
             kms,
             registry,
             keys: KeyCache::new(CACHED_KEYS),
-            meter: Arc::new(Meter::new(COUNTED_LIMITS)),
+            meter: Arc::new(Meter::new(COUNTED_LIMITS).max_windows_of_key(COUNTED_LIMITS_OF_KEY)),
+            session_openings: Semaphore::new(SESSION_OPENINGS),
             nsm_workshop: Workshop::new(NSM_CALLS),
             signing_workshop: Workshop::new(available_parallelism().map_or(1, usize::from)),
         }
@@ -139,7 +143,7 @@ impl Service {
     /// Unseals a record and says which key it holds: any record to the parent, else those that name `caller`.
     ///
     /// # Errors
-    /// [`ServiceError`] says whose fault it is.
+    /// [`ServiceError::NotCaller`] if the record does not name `caller`; else [`ServiceError`] says whose fault it is.
     pub async fn describe_key(&self, caller: Caller, record: &[u8]) -> Result<KeyDescription, ServiceError> {
         Ok(self.key(record, KeyUse::Describe(caller)).await?.description.clone())
     }
@@ -151,7 +155,8 @@ impl Service {
     /// over time have then counted it.
     ///
     /// # Errors
-    /// [`ServiceError`] says whose fault it is.
+    /// [`ServiceError::NotCaller`] and [`ServiceError::KeyMismatch`] if the record is not this caller's, or not the key that
+    /// the request expects; else [`ServiceError`] says whose fault it is.
     pub async fn sign(&self, caller: Caller, request: SignRequest) -> Result<SignResponse, ServiceError> {
         within("payload", request.payload.len(), 1, MAX_TRANSACTION_LEN)?;
         within("expected.public_key", request.expected.public_key.len(), 32, 33)?;
@@ -180,6 +185,11 @@ impl Service {
         key_use.check(&record.header().public_key, record.digest(), &record.header().callers)?;
         self.kms.check_credentials()?;
         let chain = self.chain(&record.header().family)?;
+        // Whoever writes itself into a header still has KMS asked. It must not have all places of the session port wait there.
+        let _place = match key_use.caller() {
+            Caller::Parent => None,
+            Caller::Session(_) => Some(self.session_openings.try_acquire().map_err(|_| ServiceError::Overloaded)?),
+        };
         seal::unseal(&self.kms, &self.configuration.kms, &chain, &record).await
     }
 
@@ -196,6 +206,12 @@ enum KeyUse<'a> {
 }
 
 impl KeyUse<'_> {
+    fn caller(self) -> Caller {
+        match self {
+            Self::Describe(caller) | Self::Sign(caller, _) => caller,
+        }
+    }
+
     /// Refuses a record that is not the one the caller means, or not the caller's.
     fn check(self, public_key: &[u8], digest: RecordDigest, callers: &[SpkiDigest]) -> Result<(), ServiceError> {
         match self {
@@ -267,6 +283,14 @@ const CACHED_KEYS: usize = 128;
 
 /// Most combinations of key, caller and limit that are counted at a time: some 8 MiB.
 const COUNTED_LIMITS: usize = 8192;
+
+/// Of those, what one key may have: eight limits for each of as many callers as a record names. Its policy chooses how many
+/// they are, for up to a month, and so must not be able to take them all.
+const COUNTED_LIMITS_OF_KEY: usize = 8 * MAX_CALLERS;
+
+/// Most records that are being opened for sessions at a time: half of what the session port serves at a time, so that those
+/// who need not wait for KMS find a place.
+const SESSION_OPENINGS: usize = 4;
 
 /// Most calls to the NSM at a time; the device answers them one by one anyway.
 const NSM_CALLS: usize = 4;

@@ -83,5 +83,5 @@ const MAX_SESSIONS: usize = 16;
 /// Requests at work and answers unwritten, of all sessions.
 const MAX_IN_FLIGHT: usize = 8;
 
-/// Of those, what one session may have, so that none takes them all.
+/// Of those, what one session may have, so that none alone takes them all.
 const MAX_IN_FLIGHT_OF_ONE: usize = 4;

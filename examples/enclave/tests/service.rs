@@ -163,7 +163,9 @@ async fn whoever_the_record_turns_away_costs_no_call_to_kms() {
         assert_eq!(error.code(), code::KEY_MISMATCH, "{error}");
         assert_eq!(world.calls(), calls + if is_cached { 2 } else { 0 });
         world.service.sign(named, request(&key, REFERENCE)).await.expect("the record names it");
-        assert_eq!(world.service.describe_key(Caller::Parent, &parents.record).await.unwrap(), parents.description);
+        for key in [&key, &parents] {
+            assert_eq!(world.service.describe_key(Caller::Parent, &key.record).await.unwrap(), key.description);
+        }
     }
 }
 
@@ -290,20 +292,53 @@ async fn bad_input_is_named_and_the_next_request_works() {
 }
 
 #[tokio::test]
+async fn records_that_sessions_have_opened_leave_room_for_others() {
+    let world = World::new().await;
+    let mut keys = Vec::new();
+    for _ in 0..5 {
+        let asked = GenerateKeyRequest { callers: vec![identity(1)], ..asked(POLICY) };
+        keys.push(world.service.generate_key(asked).await.unwrap());
+    }
+    let (service, _silent) = world.enclave_with_silent_kms(world.configuration.clone());
+    let mut calls = JoinSet::new();
+    for key in keys {
+        let service = Arc::clone(&service);
+        calls.spawn(async move { service.describe_key(Caller::Session(identity(1)), &key.record).await });
+    }
+    let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
+    assert_eq!(refused.code(), vsock_rpc::code::OVERLOADED, "{refused}");
+    assert!(calls.try_join_next().is_none(), "four wait for KMS");
+    calls.shutdown().await;
+    let world_key = world.service.generate_key(GenerateKeyRequest { callers: vec![identity(1)], ..asked(POLICY) });
+    let key = world_key.await.unwrap();
+    let opening = service.describe_key(Caller::Session(identity(1)), &key.record);
+    assert!(tokio::time::timeout(Duration::from_millis(50), opening).await.is_err(), "places are given back");
+}
+
+#[tokio::test]
+async fn a_key_in_use_is_not_driven_out_of_the_cache_by_any_number_of_others() {
+    let world = World::new().await;
+    let used = world.service.generate_key(asked(POLICY)).await.unwrap();
+    world.service.sign(Caller::Parent, request(&used, REFERENCE)).await.unwrap();
+    for _ in 0..130 {
+        let other = world.service.generate_key(asked(POLICY)).await.unwrap();
+        world.service.describe_key(Caller::Parent, &other.record).await.unwrap();
+        let calls = world.calls();
+        world.service.sign(Caller::Parent, request(&used, REFERENCE)).await.unwrap();
+        assert_eq!(world.calls(), calls);
+    }
+}
+
+#[tokio::test]
 async fn long_requests_beyond_eight_mebibytes_are_refused_while_those_are_held() {
     let world = World::new().await;
     let key = world.service.generate_key(asked(POLICY)).await.unwrap();
-    // A KMS that takes connections and says nothing.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let transport = Arc::new(TcpTransport::new(silent.local_addr().unwrap()));
     let folder = tempfile::tempdir().unwrap();
     let mut configuration = world.configuration.clone();
     configuration.parent_port = Addr::unix(folder.path().join("port.sock")).unwrap();
     configuration.parent_may.sign = true;
     let port = configuration.parent_port.clone();
-    let service =
-        boot(configuration, simulated(&world.authority, b"program"), transport, world.kms.tls_roots()).unwrap();
-    service.set_credentials(&world.aws_credentials()).unwrap();
+    let (service, _silent) = world.enclave_with_silent_kms(configuration);
     let _ports = serve(service).await.unwrap();
 
     let client = Client::builder(port).max_payload_len(PARENT_PORT_MAX_PAYLOAD_LEN).build();
@@ -412,6 +447,16 @@ impl World {
         let service = start(&self.configuration, &self.kms, Arc::clone(&nsm));
         service.set_credentials(&self.aws_credentials()).unwrap();
         (service, nsm)
+    }
+
+    /// An enclave whose KMS takes connections, and says nothing for as long as the other value lives.
+    fn enclave_with_silent_kms(&self, configuration: Configuration) -> (Arc<Service>, std::net::TcpListener) {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let transport = Arc::new(TcpTransport::new(silent.local_addr().unwrap()));
+        let nsm = simulated(&self.authority, b"program");
+        let service = boot(configuration, nsm, transport, self.kms.tls_roots()).unwrap();
+        service.set_credentials(&self.aws_credentials()).unwrap();
+        (service, silent)
     }
 
     /// Calls that have arrived at KMS so far.

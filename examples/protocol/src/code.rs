@@ -5,7 +5,7 @@
 
 /// The enclave has no AWS credentials, or they have expired; the parent pushes them.
 pub const CREDENTIALS_MISSING: &str = "credentials_missing";
-/// The record opened, but it is not the key the request expected.
+/// The record is not the key the request expected; whether it would have opened is not said.
 pub const KEY_MISMATCH: &str = "key_mismatch";
 /// KMS refused the call: the key policy does not accept this enclave, this role or this encryption context.
 pub const KMS_REFUSED: &str = "kms_refused";

@@ -45,7 +45,7 @@ impl Method for GenerateKey {
     type Response = GenerateKeyResponse;
 }
 
-/// Unseals a record and says which key it holds.
+/// Unseals a record and says which key it holds. Over a session, that is told to the callers that the record names alone.
 #[derive(Debug)]
 pub enum DescribeKey {}
 
@@ -55,7 +55,8 @@ impl Method for DescribeKey {
     type Response = KeyDescription;
 }
 
-/// Decodes a transaction, applies the record's policy to it, and signs it.
+/// Decodes a transaction, applies the record's policy to it, and signs it: over a session for the callers that the record
+/// names, on the parent port if it names none.
 #[derive(Debug)]
 pub enum Sign {}
 

@@ -48,7 +48,7 @@ async fn a_named_caller_signs_and_describes_over_its_session() {
 }
 
 #[tokio::test]
-async fn a_caller_that_the_record_does_not_name_signs_nothing() {
+async fn a_caller_that_the_record_does_not_name_signs_and_is_told_nothing() {
     let world = World::start("").await;
     let (_, key) = world.key_for_a_caller().await;
     let stranger = world.session(&ClientKey::generate_ed25519().unwrap());
@@ -58,6 +58,10 @@ async fn a_caller_that_the_record_does_not_name_signs_nothing() {
     let parents = world.key(Vec::new()).await;
     let refused = stranger.sign(&parents.record, &expected(&parents), REFERENCE).await.unwrap_err();
     assert_eq!(remote_code(&refused), code::NOT_PERMITTED);
+    for key in [key, parents] {
+        let refused = stranger.describe_key(&key.record).await.unwrap_err();
+        assert_eq!(remote_code(&refused), code::NOT_PERMITTED);
+    }
 }
 
 #[tokio::test]

@@ -92,10 +92,11 @@ impl ServerBuilder {
     }
 
     /// How many bytes the payloads of all requests in flight may have together; a request that does not fit is answered
-    /// `overloaded`. By default as many as [`max_in_flight_total`](Self::max_in_flight_total) requests have.
+    /// `overloaded`, unless it is the only one. By default there is no such bound beside that on their number.
     ///
-    /// For a listener where long requests are legitimate and many at a time are not. With less than
-    /// [`max_payload_len`](Self::max_payload_len), the longest requests are never served.
+    /// For a server whose requests may be long, but not many of them at a time. Short ones do not make way for a long one:
+    /// it is refused for as long as they leave it no room. Where less than [`max_payload_len`](Self::max_payload_len) is left,
+    /// a connection's answers are written before its next request is read.
     pub fn max_in_flight_bytes(mut self, max: usize) -> Self {
         self.limits.max_in_flight_bytes = Some(max);
         self

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::core::{RequestPlace, ServerCore};
+use super::core::ServerCore;
 use super::in_flight::{Answered, InFlight, Outcome, deadline_exceeded};
 use super::unwritten::Unwritten;
 use crate::alarm::Alarm;
@@ -21,6 +21,7 @@ use crate::cbor;
 use crate::fairness::let_others_go_first;
 use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
+use crate::gauge::RequestPlace;
 use crate::goaway::{self, reason};
 use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
@@ -204,7 +205,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     /// Whether the peer has to take answers before anything more is taken from it: bytes, or answers whose places are
-    /// needed for its next request. So it is refused none because of answers that were not even offered to it yet.
+    /// needed for its next request. So it is refused none because of answers that were not even offered to it yet. How long
+    /// that request is shows only later: room is made for the longest.
     fn must_write_first(&self) -> bool {
         let has_own_place = self.in_flight.len() + self.unwritten.len() < self.core.limits.max_in_flight;
         let has_place = has_own_place && !self.core.is_full_for(self.facts.max_payload_len());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::ServerLimits;
-use crate::gauge::{Gauge, Place};
+use crate::gauge::{Gauge, Place, RequestPlace};
 use crate::router::Routes;
 
 pub(super) struct ServerCore {
@@ -12,15 +12,8 @@ pub(super) struct ServerCore {
     connections: Gauge,
     refusals: Gauge,
     requests: Gauge,
+    /// Counted only where there is a bound on them.
     request_bytes: Gauge,
-}
-
-/// A request's share of the server's bounds.
-#[derive(Debug)]
-pub(crate) struct RequestPlace {
-    _request: Place,
-    /// Where bytes are counted.
-    _bytes: Option<Place>,
 }
 
 impl ServerCore {
@@ -52,14 +45,15 @@ impl ServerCore {
             Some(max) => Some(self.request_bytes.admit_many(payload_len, max).ok_or(TOO_MANY_BYTES)?),
             None => None,
         };
-        Ok(RequestPlace { _request: request, _bytes: bytes })
+        Ok(RequestPlace::new(request, bytes))
     }
 
     /// Whether a request with so long a payload would find no place now.
     pub(super) fn is_full_for(&self, payload_len: usize) -> bool {
-        let has_bytes = |max: usize| self.request_bytes.taken().saturating_add(payload_len) <= max;
-        self.requests.taken() >= self.limits.max_in_flight_total
-            || !self.limits.max_in_flight_bytes.is_none_or(has_bytes)
+        let taken = self.request_bytes.taken();
+        let has_bytes = |max: usize| taken == 0 || taken.saturating_add(payload_len) <= max;
+        let has_place = self.requests.taken() < self.limits.max_in_flight_total;
+        !has_place || !self.limits.max_in_flight_bytes.is_none_or(has_bytes)
     }
 }
 

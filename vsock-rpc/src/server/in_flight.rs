@@ -12,7 +12,7 @@ use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::core::RequestPlace;
+use crate::gauge::RequestPlace;
 use crate::remote_error::{RemoteError, code};
 use crate::router::Answer;
 

@@ -15,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::builder::ServerBuilder;
 use self::connection::Connection;
-pub(crate) use self::core::RequestPlace;
 use self::core::ServerCore;
 pub use self::handle::ServerHandle;
 use crate::codec::PAYLOAD_LEN_CEILING;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::core::RequestPlace;
+use crate::gauge::RequestPlace;
 
 /// Holds each answer's place until the last byte of its frame is written, so that a peer that does not read cannot
 /// pile up answers that no bound counts.
