@@ -80,19 +80,15 @@ impl Everyone {
     /// If one fails, or brings something else back. None succeeds after that.
     pub fn bare(&self, calls: usize) -> Result<(), Failure> {
         let mut bare = self.bare.take().ok_or("a round trip failed before")?;
-        let bare = self.runtime.block_on(async {
-            let mut callers = JoinSet::new();
-            callers.spawn(async move { one_by_one(&mut bare, calls).await.map(|()| bare) });
-            callers.join_next().await.ok_or("a task was spawned")?.map_err(Failure::from)?.map_err(Failure::from)
-        });
-        self.bare.replace(Some(bare?));
+        let task = self.runtime.spawn(async move { one_by_one(&mut bare, calls).await.map(|()| bare) });
+        self.bare.replace(Some(self.runtime.block_on(task)??));
         Ok(())
     }
 
     /// One call, on no task of its own, so that nothing is allocated for one.
     ///
     /// # Errors
-    /// As [`bare`](Self::bare).
+    /// If it fails, or brings something else back.
     pub fn call(&self, whose: Whose) -> Result<(), Failure> {
         Ok(self.runtime.block_on(async {
             match whose {
@@ -106,7 +102,7 @@ impl Everyone {
     /// So many tasks, sharing one client, each with so many calls after one another.
     ///
     /// # Errors
-    /// As [`bare`](Self::bare).
+    /// If one fails, or brings something else back.
     pub fn calls(&self, whose: Whose, tasks: usize, calls: usize) -> Result<(), Failure> {
         match whose {
             Whose::Ours => self.share(&self.ours, tasks, calls),
