@@ -40,7 +40,8 @@ impl Emulator {
     /// it does is told on standard error.
     ///
     /// # Errors
-    /// [`EmulatorError::Setup`] if the script fails; it has said why.
+    /// [`EmulatorError::Setup`] if the script fails; it has said why. [`EmulatorError::Start`] if it cannot be started;
+    /// [`EmulatorError::Wait`] if the operating system does not say how it ended.
     pub async fn set_up(&self) -> Result<(), EmulatorError> {
         let mut setup = script("setup");
         setup.env("NITRO_EMULATOR", &self.folder).stdin(Stdio::null()).stdout(std::io::stderr());
@@ -174,7 +175,7 @@ impl EmulatedEnclave {
     ///
     /// # Errors
     /// [`EmulatorError::Ended`] unless the guest powered off; [`EmulatorError::StillRunning`] if it did not within
-    /// `deadline`.
+    /// `deadline`; [`EmulatorError::Wait`] if the operating system does not say how it ended.
     pub async fn wait(&mut self, deadline: Duration) -> Result<(), EmulatorError> {
         let Ok(status) = timeout(deadline, self.process.wait()).await else {
             return Err(EmulatorError::StillRunning { deadline });
@@ -194,12 +195,13 @@ impl EmulatedEnclave {
     /// Ends the machine at once, as a parent can: the guest is not asked.
     ///
     /// # Errors
-    /// [`EmulatorError::StillRunning`] if it does not end within ten seconds.
+    /// [`EmulatorError::StillRunning`] if it does not end within ten seconds; [`EmulatorError::Wait`] if the operating
+    /// system does not say whether it did.
     pub async fn kill(mut self) -> Result<(), EmulatorError> {
         drop(self.stdin.take());
         match self.wait(STOP_DEADLINE).await {
-            Err(error @ EmulatorError::StillRunning { .. }) => Err(error),
-            _ => Ok(()),
+            Ok(()) | Err(EmulatorError::Ended { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
