@@ -144,7 +144,8 @@ impl Emulation {
             let ended = self.ended(site)?;
             if ended.is_some() || Instant::now() > until {
                 let why = ended.map_or_else(|| error.to_string(), |status| format!("it has ended with {status}"));
-                let console = std::fs::read_to_string(boot.run_folder.join("console.log")).unwrap_or_default();
+                let console =
+                    self.console(site).unwrap_or_else(|error| format!("nothing that can be read ({error:#})"));
                 bail!("the emulated enclave does not serve: {why}; its console says: {console}");
             }
             // Nothing tells the host when the guest listens.
@@ -156,16 +157,21 @@ impl Emulation {
     /// How the machine of a site ended, if it did.
     fn ended(&self, site: Site) -> anyhow::Result<Option<ExitStatus>> {
         let mut machines = self.lock();
-        let (_, machine) =
-            machines.iter_mut().find(|(name, _)| *name == site.name()).context("no such machine runs")?;
-        Ok(machine.try_wait()?)
+        let at = position(&machines, site)?;
+        Ok(machines[at].1.try_wait()?)
+    }
+
+    /// What the guest of a site has written to its console.
+    fn console(&self, site: Site) -> anyhow::Result<String> {
+        let machines = self.lock();
+        Ok(machines[position(&machines, site)?].1.console()?)
     }
 
     /// Kills the machine of a site, as a parent can at any time.
     pub(crate) async fn kill(&self, site: Site) -> anyhow::Result<()> {
         let machine = {
             let mut machines = self.lock();
-            let at = machines.iter().position(|(name, _)| *name == site.name()).context("no such machine runs")?;
+            let at = position(&machines, site)?;
             machines.remove(at).1
         };
         Ok(machine.kill().await?)
@@ -253,6 +259,11 @@ impl Ground {
 /// Where the sockets and the console's log of a machine are. Made before anybody listens there.
 pub(crate) fn run_folder(ground: &Ground, site: Site) -> PathBuf {
     ground.file(site.name())
+}
+
+/// Where the machine of a site is among those that run.
+fn position(machines: &[(&'static str, EmulatedEnclave)], site: Site) -> anyhow::Result<usize> {
+    machines.iter().position(|(name, _)| *name == site.name()).context("no such machine runs")
 }
 
 fn image_path(ground: &Ground, site: Site) -> PathBuf {
