@@ -51,6 +51,8 @@ fn await_randomness(
             return Err(InitError::NoRandomness { deadline });
         }
         let timeout = Timespec::try_from(left).expect("the deadline is a few seconds");
+        // A pool that is readable while `draw` finds nothing would make this loop spin. That cannot last: readable means
+        // ready, which is what `draw` asks for; and the deadline bounds it.
         match poll(&mut [PollFd::new(&source, PollFlags::IN)], Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(InitError::Seed { path: POOL, error: io::Error::from(error) }),
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn a_kernel_that_becomes_ready_is_waited_for() {
         let (reader, mut writer) = UnixStream::pair().unwrap();
-        let mut answers = [Err(Errno::AGAIN), Ok(())].into_iter();
+        let mut answers = [Err(Errno::AGAIN), Err(Errno::AGAIN), Ok(())].into_iter();
         let ready = std::thread::spawn(move || writer.write_all(b"ready"));
         await_randomness(reader, DEADLINE, || answers.next().unwrap()).unwrap();
         ready.join().unwrap().unwrap();
