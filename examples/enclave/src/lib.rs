@@ -10,7 +10,8 @@
 //! - [`Service`]: generate, describe and sign, over any [`Nsm`](nsm_attest::Nsm) and any way to KMS.
 //! - [`parent_port`]: the methods that the parent reaches. [`ParentPermissions`] says what it may do on its own behalf.
 //! - [`session_port`]: the methods that a caller reaches over a session of its own, which ends here and which the parent
-//!   carries without being able to read or change it. Signing there is for the callers that a key's record names.
+//!   carries without being able to read or change it. Describing and signing there are for the callers that a key's
+//!   record names.
 //!
 //! The binary of this package wires the service to `/dev/nsm` and vsock. This package never depends on a simulation.
 

@@ -16,7 +16,8 @@ use super::ConfigurationError;
 pub struct SessionConfiguration {
     /// Where the enclave listens; another address than the parent's port.
     pub port: Addr,
-    /// Who gets a session and evidence at all. Which key a client may sign with is said by each key's record.
+    /// Who gets a session and evidence at all. Which key a client may have described or sign with is said by each key's
+    /// record.
     pub clients: SessionClients,
 }
 
@@ -35,7 +36,7 @@ impl SessionConfiguration {
 /// Who gets a session: in JSON `"any"`, or a list of 1 to 1024 identities, each once, in 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionClients {
-    /// Whoever has a key, and keys cost nothing. Records still say who may sign.
+    /// Whoever has a key, and keys cost nothing. Records still say who may have them described, or sign.
     Any,
     /// Those whose subject public key info has one of these SHA-256 digests.
     Only(Vec<SpkiDigest>),

@@ -11,7 +11,7 @@ use crate::arguments::TransactionEncoding;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
-    /// Have the enclave open a record and say which key it holds.
+    /// Have the enclave open a record and say which key it holds, if the record names this client.
     Describe {
         #[command(flatten)]
         session: SessionArguments,

@@ -58,7 +58,7 @@ impl EnclaveSession {
     /// with the public key.
     ///
     /// # Errors
-    /// [`SessionCallError`].
+    /// [`SessionCallError`]; the enclave answers `not_permitted` if the record does not name this client.
     pub async fn describe_key(&self, record: &[u8]) -> Result<KeyDescription, SessionCallError> {
         let known = Record::from_bytes(record)?;
         let request = DescribeKeyRequest { record: record.to_vec() };

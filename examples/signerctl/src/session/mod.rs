@@ -2,8 +2,8 @@
 //!
 //! Whoever carries the bytes, the parent above all, sees ciphertext. The caller knows the enclave by evidence
 //! ([`NitroEvidence`]), verified before anything is asked; the enclave knows the caller by a key of its own
-//! ([`ClientKey`]), whose identity a key's record names if the caller may sign with it. Nothing here needs the parent's
-//! HTTPS API, but whoever has a record may have it from there.
+//! ([`ClientKey`]), whose identity a key's record names if the caller may have it described or sign with it. Nothing
+//! here needs the parent's HTTPS API, but whoever has a record may have it from there.
 //!
 //! ```no_run
 //! use nsm_attest::{PcrIndex, Policy, TrustAnchor};
