@@ -27,7 +27,10 @@ pub use self::sessions::{SessionClients, SessionConfiguration};
 ///   "parent_port": "vsock:any:5000",
 ///   "heartbeat": "vsock:3:9000",
 ///   "parent_may": { "administer": false, "sign": false },
-///   "sessions": { "port": "vsock:any:5001", "clients": ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"] }
+///   "sessions": {
+///     "port": "vsock:any:5001",
+///     "clients": ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+///   }
 /// }
 /// ```
 ///
