@@ -37,7 +37,7 @@ async fn a_listener_outlives_any_time_without_descriptors() {
 
     tokio::time::resume();
     drop(taken);
-    let mut client = Stream::from(tokio::net::UnixStream::from_std(client).unwrap());
+    let mut client = Stream::try_from(tokio::net::UnixStream::from_std(client).unwrap()).unwrap();
     let mut served = target.accept().await.unwrap();
     client.write_all(b"x").await.unwrap();
     assert_eq!(served.read_u8().await.unwrap(), b'x');

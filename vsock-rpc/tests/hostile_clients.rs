@@ -410,7 +410,7 @@ async fn a_peer_above_the_bound_is_told_on_a_socket_too_whatever_it_sent() {
     let client = Client::builder(addr).build();
     assert_eq!(client.call::<Add>(&(20, 22), LONG).await.unwrap(), 42);
     for sent in [0, 1, 1000] {
-        let mut peer = RawPeer::new(tokio::net::UnixStream::connect(&path).await.unwrap().into());
+        let mut peer = RawPeer::new(tokio::net::UnixStream::connect(&path).await.unwrap().try_into().unwrap());
         peer.send(&frame_bytes(FrameKind::Ping, 1, vec![]).repeat(sent)).await;
         peer.expect_goaway("too_many_connections").await;
     }

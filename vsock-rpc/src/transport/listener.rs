@@ -65,7 +65,7 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok(stream.into())
             }
-            Kind::Unix(bound) => Ok(bound.listener.accept().await?.0.into()),
+            Kind::Unix(bound) => bound.listener.accept().await?.0.try_into(),
             #[cfg(feature = "vsock")]
             Kind::Vsock(listener) => Ok(listener.accept().await?.0.into()),
         }

@@ -8,6 +8,7 @@ mod memory;
 mod resolver;
 mod stream;
 mod unix;
+mod unix_stream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -68,7 +69,7 @@ impl Addr {
                 stream.set_nodelay(true)?;
                 Ok(stream.into())
             }
-            Self::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
+            Self::Unix(path) => UnixStream::connect(path).await?.try_into(),
             Self::Vsock { cid, port } => connect_vsock(*cid, *port).await,
         }
     }

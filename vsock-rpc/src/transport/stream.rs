@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::unix_stream::QuietUnixStream;
 use super::{MAX_WRITE_LEN, PeerIdentity};
 
 /// A connected byte stream over vsock, a unix socket, TCP, or memory.
@@ -25,7 +26,7 @@ pub struct Stream {
 enum Kind {
     Memory(DuplexStream),
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(QuietUnixStream),
     #[cfg(feature = "vsock")]
     Vsock(tokio_vsock::VsockStream),
 }
@@ -51,9 +52,18 @@ impl From<TcpStream> for Stream {
     }
 }
 
-impl From<UnixStream> for Stream {
-    fn from(stream: UnixStream) -> Self {
-        Self { kind: Kind::Unix(stream), peer: Peer::new(PeerAddr::Unix) }
+impl TryFrom<UnixStream> for Stream {
+    type Error = io::Error;
+
+    /// Registers the socket anew, in the runtime that this is called in.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    fn try_from(stream: UnixStream) -> io::Result<Self> {
+        Ok(Self { kind: Kind::Unix(QuietUnixStream::new(stream)?), peer: Peer::new(PeerAddr::Unix) })
     }
 }
 
