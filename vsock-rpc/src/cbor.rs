@@ -3,9 +3,9 @@
 //! `serde_cbor` is unmaintained, so nothing reaches it unseen: [`decode`] first walks the bytes, without recursion
 //! and without allocating, and refuses what is too deep, malformed, tagged, or followed by anything.
 
+use std::cell::Cell;
 use std::io;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,14 +24,14 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> 
 }
 
 /// Encodes into at most `max_len` bytes.
-pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Bytes, CborError> {
-    let mut out = BoundedWriter { bytes: Vec::with_capacity(INITIAL_CAPACITY.min(max_len)), max_len };
+pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Vec<u8>, CborError> {
+    let mut out = BoundedWriter { bytes: spare_buffer(), max_len };
     out.serialize(value)?;
     // It may wait long for its peer. What a short one has to spare is not worth a move.
     if out.bytes.capacity() - out.bytes.len() > MAX_SPARE {
         out.bytes.shrink_to_fit();
     }
-    Ok(out.bytes.into())
+    Ok(out.bytes)
 }
 
 /// Encodes a Request's payload; the name of a method is a short text.
@@ -40,13 +40,32 @@ pub(crate) fn encode_request<T: Serialize>(
     body: &T,
     max_len: usize,
 ) -> Result<EncodedRequest, CborError> {
-    let mut out = BoundedWriter { bytes: Vec::with_capacity(INITIAL_CAPACITY.min(max_len)), max_len };
+    let mut out = BoundedWriter { bytes: spare_buffer(), max_len };
     out.push(&[ARRAY_OF_3])?;
     out.push_short_text(method)?;
     let deadline_at = out.bytes.len() + 1;
     out.push(&[UNSIGNED_64, 0, 0, 0, 0, 0, 0, 0, 0])?;
     out.serialize(body)?;
     Ok(EncodedRequest { payload: out.bytes, deadline_at })
+}
+
+/// Keeps the memory of an encoding that is copied elsewhere for the next one of this thread, unless it is much.
+pub(crate) fn give_back(encoding: Vec<u8>) {
+    if encoding.capacity() <= MAX_SPARE {
+        // At the end of a thread there may be no next one.
+        let _ = SPARE.try_with(|spare| spare.set(encoding));
+    }
+}
+
+fn spare_buffer() -> Vec<u8> {
+    let mut spare = SPARE.try_with(Cell::take).unwrap_or_default();
+    spare.clear();
+    spare.reserve(INITIAL_CAPACITY);
+    spare
+}
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// A Request's payload whose deadline is filled in last, when it is sent.
@@ -63,6 +82,10 @@ impl EncodedRequest {
 
     pub(crate) fn payload(&self) -> &[u8] {
         &self.payload
+    }
+
+    pub(crate) fn into_payload(self) -> Vec<u8> {
+        self.payload
     }
 }
 
@@ -251,7 +274,9 @@ impl<'a> Walker<'a> {
 
     fn number<const N: usize>(&mut self) -> Result<u64, CborError> {
         let bytes = self.take(N as u64)?;
-        Ok(bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        let mut number = [0; 8];
+        number[8 - N..].copy_from_slice(bytes);
+        Ok(u64::from_be_bytes(number))
     }
 
     fn take(&mut self, len: u64) -> Result<&'a [u8], CborError> {
@@ -315,17 +340,21 @@ impl BoundedWriter {
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), CborError> {
-        io::Write::write_all(self, bytes).map_err(|_| CborError::TooLong { max: self.max_len })
+        if bytes.len() > self.max_len - self.bytes.len() {
+            return Err(CborError::TooLong { max: self.max_len });
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
 impl io::Write for BoundedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > self.max_len - self.bytes.len() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.push(bytes).map_err(|_| io::ErrorKind::StorageFull.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -348,7 +377,7 @@ const BREAK: u8 = 0xff;
 const MAX_DEPTH: usize = 32;
 const MAX_MISMATCH_LEN: usize = 256;
 const INITIAL_CAPACITY: usize = 256;
-/// What an encoding may keep unused.
+/// What an encoding may keep unused, and a thread for the next one.
 const MAX_SPARE: usize = 4096;
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl FrameCodec {
         self.max_payload_len = max_payload_len.min(PAYLOAD_LEN_CEILING);
     }
 
+    /// Whether there is nothing to decode, and nothing wrong so far.
+    pub(crate) fn is_at_rest(&self, buffered: &BytesMut) -> bool {
+        buffered.is_empty() && self.header.is_none() && self.poison.is_none()
+    }
+
     /// Whether part of a frame has arrived, given what is left in the buffer.
     pub(crate) fn is_inside_frame(&self, buffered: &BytesMut) -> bool {
         self.header.is_some() || !buffered.is_empty()

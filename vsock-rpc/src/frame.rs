@@ -39,7 +39,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 use crate::planted;
 
@@ -95,9 +95,9 @@ impl FrameHeader {
     }
 
     /// Appends the whole frame: the header, and the payload that it announces.
-    pub(crate) fn put(&self, payload: &[u8], output: &mut BytesMut) {
-        output.extend_from_slice(&self.to_bytes());
-        output.extend_from_slice(payload);
+    pub(crate) fn put(&self, payload: &[u8], output: &mut impl BufMut) {
+        output.put_slice(&self.to_bytes());
+        output.put_slice(payload);
     }
 
     fn check(&self, max_payload_len: usize) -> Result<(), FrameError> {

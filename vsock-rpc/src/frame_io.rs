@@ -6,14 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder;
 
 use crate::codec::FrameCodec;
-use crate::frame::{Frame, FrameError, FrameHeader, FrameKind};
+use crate::frame::{Frame, FrameError, FrameKind};
+use crate::limits::earlier;
 use crate::transport::MAX_WRITE_LEN;
+use crate::write_buffer::{IDLE_CAPACITY, WriteBuffer};
 
 /// A byte stream with a codec, what has arrived of the next frames, and what waits to be written.
 ///
@@ -25,7 +27,7 @@ pub(crate) struct FrameIo<T> {
     input: BytesMut,
     /// How much memory `input` has, with what was taken from its front.
     input_allocated: usize,
-    output: BytesMut,
+    output: WriteBuffer,
     needs_flush: bool,
     /// Bytes written since the connection began.
     written: u64,
@@ -45,7 +47,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             codec: FrameCodec::new(max_payload_len),
             input: BytesMut::new(),
             input_allocated: 0,
-            output: BytesMut::new(),
+            output: WriteBuffer::default(),
             needs_flush: false,
             written: 0,
             partial_since: None,
@@ -57,19 +59,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 
     /// Queues a frame whose payload is known to be within the limits.
     pub(crate) fn queue(&mut self, kind: FrameKind, request_id: u64, payload: &[u8]) {
-        put_frame(&mut self.output, kind, request_id, payload);
+        self.output.put_frame(kind, request_id, payload);
     }
 
-    /// Queues bytes that are whole frames, and empties `frames`.
-    pub(crate) fn queue_all(&mut self, frames: &mut BytesMut) {
-        if self.output.is_empty() {
-            std::mem::swap(&mut self.output, frames);
-        } else {
-            make_room(&mut self.output, frames.len());
-            self.output.extend_from_slice(frames);
-        }
-        frames.clear();
-        let_go(frames);
+    /// Queues frames that others have put together, and empties `frames`.
+    pub(crate) fn queue_all(&mut self, frames: &mut WriteBuffer) {
+        self.output.take(frames);
     }
 
     /// How many bytes wait to be written.
@@ -85,7 +80,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
     /// Writes what is queued, in pieces; ready when all of it is written and flushed.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
-            let piece = &self.output[..self.output.len().min(MAX_WRITE_LEN)];
+            let waiting = self.output.as_slice();
+            let piece = &waiting[..waiting.len().min(MAX_WRITE_LEN)];
             match Pin::new(&mut self.io).poll_write(cx, piece) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(len)) => self.note_written(len),
@@ -130,6 +126,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 
     /// The next frame that has arrived whole.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.codec.is_at_rest(&self.input) {
+            // The last frame took all there was.
+            self.partial_since = None;
+            return Ok(None);
+        }
         let frame = self.codec.decode(&mut self.input)?;
         if frame.is_some() || !self.codec.is_inside_frame(&self.input) {
             self.partial_since = None;
@@ -137,7 +138,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             let since = self.paused_since;
             self.partial_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
         }
-        // The frame may share the memory, which keeps `let_go` from seeing it.
+        // The frame may share the memory, which keeps the buffer from telling how much it is.
         if self.input.is_empty() && self.input_allocated > IDLE_CAPACITY {
             self.discard_input();
         }
@@ -163,7 +164,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             self.partial_since.or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input)));
         let frame = partial_since.map(|since| since + frame_timeout);
         let write = self.blocked_since.map(|since| since + write_timeout);
-        frame.into_iter().chain(write).min()
+        earlier(frame, write)
     }
 
     /// Tells the peer that nothing more will be written.
@@ -188,18 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             self.taken_of_piece = 0;
             self.blocked_since = None;
         }
-        if self.output.is_empty() {
-            let_go(&mut self.output);
-        }
     }
-}
-
-/// Appends a frame whose payload is known to be within the limits.
-pub(crate) fn put_frame(output: &mut BytesMut, kind: FrameKind, request_id: u64, payload: &[u8]) {
-    let payload_len = u32::try_from(payload.len()).expect("payloads are bounded far below 4 GiB");
-    let header = FrameHeader { kind, payload_len, request_id };
-    make_room(output, FrameHeader::LEN + payload.len());
-    header.put(payload, output);
 }
 
 /// Makes room for so many bytes more, in a buffer that then has at most twice what it holds or needs. Returns whether its
@@ -216,15 +206,4 @@ fn make_room(buffer: &mut BytesMut, additional: usize) -> bool {
     true
 }
 
-/// Frees what an emptied buffer, all of it its own, has beyond [`IDLE_CAPACITY`].
-///
-/// Its `capacity` is only what is left behind its front; reclaiming counts all of it.
-fn let_go(buffer: &mut BytesMut) {
-    if buffer.try_reclaim(IDLE_CAPACITY + 1) {
-        *buffer = BytesMut::new();
-    }
-}
-
 const READ_LEN: usize = 16 * 1024;
-/// What an empty buffer may keep for the next frame.
-const IDLE_CAPACITY: usize = 32 * 1024;

@@ -42,14 +42,35 @@ impl Drop for Place {
 
 /// What one request has taken until it is answered.
 #[derive(Debug)]
-pub(crate) struct RequestPlace {
-    _request: Place,
+pub(crate) enum RequestPlace {
+    Alone(Taken),
+    Shared(SharedPlace),
+}
+
+/// A request's place, taken as long as any clone is there.
+pub(crate) type SharedPlace = Arc<Taken>;
+
+/// A place among the requests, and as many as its bytes where those are bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    _request: Option<Place>,
     _bytes: Option<Place>,
 }
 
 impl RequestPlace {
-    /// Of a place among the requests, and of as many as its bytes where those are bounded.
     pub(crate) fn new(request: Place, bytes: Option<Place>) -> Self {
-        Self { _request: request, _bytes: bytes }
+        Self::Alone(Taken { _request: Some(request), _bytes: bytes })
+    }
+
+    /// The same place for somebody else, who may keep it for longer.
+    pub(crate) fn share(&mut self) -> SharedPlace {
+        match self {
+            Self::Alone(taken) => {
+                let shared = Arc::new(std::mem::take(taken));
+                *self = Self::Shared(Arc::clone(&shared));
+                shared
+            }
+            Self::Shared(shared) => Arc::clone(shared),
+        }
     }
 }

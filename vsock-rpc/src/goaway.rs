@@ -23,22 +23,22 @@ pub mod reason {
 }
 
 /// The payload of a GoAway; it has the form of an Error's, and the same bounds.
-pub(crate) fn payload(reason: &'static str, message: String) -> bytes::Bytes {
+pub(crate) fn payload(reason: &'static str, message: String) -> Vec<u8> {
     encode_error(&RemoteError::new(reason, message))
 }
 
 /// The payload of an Error or GoAway.
-pub(crate) fn encode_error(error: &RemoteError) -> bytes::Bytes {
+pub(crate) fn encode_error(error: &RemoteError) -> Vec<u8> {
     encode_texts(error.code(), error.message())
 }
 
 /// Cuts what does not fit. This runs on a connection's own task, where a panic would end everybody's calls, so that
 /// it does not rely on the bounds of [`RemoteError`].
-fn encode_texts(code: &str, message: &str) -> bytes::Bytes {
+fn encode_texts(code: &str, message: &str) -> Vec<u8> {
     let code = cut(code, MAX_CODE_LEN);
     let message = cut(message, MAX_CONTROL_PAYLOAD_LEN.saturating_sub(code.len() + WIRE_OVERHEAD));
     // Cut like this they fit; should they ever not, an error that says nothing is still an answer.
-    cbor::encode(&(code, message), MAX_CONTROL_PAYLOAD_LEN).unwrap_or(bytes::Bytes::from_static(TWO_EMPTY_TEXTS))
+    cbor::encode(&(code, message), MAX_CONTROL_PAYLOAD_LEN).unwrap_or_else(|_| TWO_EMPTY_TEXTS.to_vec())
 }
 
 fn cut(text: &str, max: usize) -> &str {

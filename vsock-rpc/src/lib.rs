@@ -19,11 +19,13 @@ mod planted;
 pub mod relay;
 mod remote_error;
 mod router;
+mod seldom;
 pub mod server;
 #[cfg(feature = "session")]
 pub mod session;
 mod tasks;
 pub mod transport;
+mod write_buffer;
 
 pub use self::cbor::CborError;
 pub use self::client::{CallError, Client};

@@ -70,9 +70,9 @@ impl<S: Send + Sync + 'static> Router<S> {
         F: Future<Output = Result<M::Response, RemoteError>> + Send + 'static,
     {
         let state = Arc::clone(&self.state);
-        self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body.as_slice()) {
+        self.route::<M>(move |call, body, _| match cbor::decode::<M::Request>(body.as_slice()) {
             Ok(request) => {
-                let Call { context, max_response_len, place: _ } = call;
+                let Call { context, max_response_len } = call;
                 let answer = handler(Arc::clone(&state), context, request);
                 Box::pin(async move { encode_answer::<M>(&answer.await?, max_response_len) })
             }
@@ -93,10 +93,10 @@ impl<S: Send + Sync + 'static> Router<S> {
     {
         let state = Arc::clone(&self.state);
         let handler = Arc::new(handler);
-        self.route::<M>(move |call, body| match cbor::decode::<M::Request>(body.as_slice()) {
+        self.route::<M>(move |call, body, place| match cbor::decode::<M::Request>(body.as_slice()) {
             Ok(request) => {
                 let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
-                let Call { context, max_response_len, place } = call;
+                let (Call { context, max_response_len }, place) = (call, place.share());
                 let alive = context.connection.tasks().alive();
                 Box::pin(on_own_task(async move {
                     // The task may outlive its cancellation, and the connection.
@@ -112,7 +112,10 @@ impl<S: Send + Sync + 'static> Router<S> {
         Arc::new(self.routes)
     }
 
-    fn route<M: Method>(mut self, serve: impl Fn(Call, Body<'_>) -> Answer + Send + Sync + 'static) -> Self {
+    fn route<M: Method>(
+        mut self,
+        serve: impl Fn(Call, Body<'_>, &mut RequestPlace) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         const { assert!(!M::NAME.is_empty() && M::NAME.len() <= MAX_METHOD_NAME_LEN) };
         let previous = self.routes.by_name.insert(M::NAME, Box::new(serve));
         assert!(previous.is_none(), "the method {} has two handlers", M::NAME);
@@ -140,7 +143,10 @@ pub(crate) struct Routes {
 }
 
 /// Takes a request's body; whatever of it the answer needs, it keeps decoded.
-pub(crate) type Handler = dyn Fn(Call, Body<'_>) -> Answer + Send + Sync;
+///
+/// The request's share of the server's bound the connection holds until the answer is written; whatever else may outlive the
+/// connection's interest shares it.
+pub(crate) type Handler = dyn Fn(Call, Body<'_>, &mut RequestPlace) -> Answer + Send + Sync;
 
 impl Routes {
     /// The name as this program spells it, and its handler.
@@ -179,20 +185,17 @@ impl Body<'_> {
 pub(crate) struct Call {
     pub(crate) context: CallContext,
     pub(crate) max_response_len: usize,
-    /// The request's share of the server's bound. The connection holds it until the answer is written; whatever
-    /// else may outlive the connection's interest holds it too.
-    pub(crate) place: Arc<RequestPlace>,
 }
 
 /// A handler at work; it yields the encoded response.
-pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Bytes, RemoteError>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Vec<u8>, RemoteError>> + Send>>;
 
 fn refuse(error: &cbor::CborError) -> Answer {
     let error = RemoteError::new(code::MALFORMED_REQUEST, error.to_string());
     Box::pin(std::future::ready(Err(error)))
 }
 
-fn encode_answer<M: Method>(response: &M::Response, max_len: usize) -> Result<Bytes, RemoteError> {
+fn encode_answer<M: Method>(response: &M::Response, max_len: usize) -> Result<Vec<u8>, RemoteError> {
     cbor::encode(response, max_len).map_err(|error| match error {
         cbor::CborError::TooLong { max } => {
             RemoteError::new(code::RESPONSE_TOO_LONG, format!("the response has more than {max} bytes"))
@@ -203,14 +206,14 @@ fn encode_answer<M: Method>(response: &M::Response, max_len: usize) -> Result<By
 
 /// Runs `answer` on a task that ends with the future returned here.
 async fn on_own_task(
-    answer: impl Future<Output = Result<Bytes, RemoteError>> + Send + 'static,
-) -> Result<Bytes, RemoteError> {
+    answer: impl Future<Output = Result<Vec<u8>, RemoteError>> + Send + 'static,
+) -> Result<Vec<u8>, RemoteError> {
     let mut task = AbortOnDrop(tokio::spawn(answer));
     // A panic of the handler arrives as a JoinError here.
     (&mut task.0).await.unwrap_or_else(|_| Err(RemoteError::internal()))
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<Result<Bytes, RemoteError>>);
+struct AbortOnDrop(tokio::task::JoinHandle<Result<Vec<u8>, RemoteError>>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

@@ -20,6 +20,8 @@ use vsock_rpc::client::{Connector, DisconnectReason};
 use vsock_rpc::frame::FrameKind;
 use vsock_rpc::{CallError, Client, RemoteError, reason};
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// Polls once, and whoever is woken for it does nothing.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -124,6 +126,73 @@ async fn a_call_alone_that_is_dropped_is_cancelled_though_it_was_polled_once() {
     }
     let began = Instant::now();
     rig.state.stuck_dropped.notified().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlines_hold_one_after_another_whether_they_are_earlier_or_later_than_the_last() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    let server = tokio::spawn(async move {
+        let mut peer = peers.recv().await.unwrap();
+        let id = next_request(&mut peer).await;
+        answer(&mut peer, id, 11).await;
+        // It hears nothing but the end.
+        while peer.receive().await.is_some() {}
+    });
+    assert_eq!(client.call::<Gated>(&1, LONG).await.unwrap(), 11);
+    for milliseconds in [500, 200, 200, 3_000, 100, 20_000, 900] {
+        let (began, limit) = (Instant::now(), milliseconds * MILLISECOND);
+        let error = client.call::<Gated>(&2, limit).await.unwrap_err();
+        assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: true }), "{error}");
+        let late = began.elapsed().checked_sub(limit).expect("not before its deadline");
+        assert!(late < 5 * MILLISECOND, "{limit:?}: late by {late:?}");
+    }
+    drop(client);
+    server.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_alone_keeps_its_deadline_when_others_come_and_go() {
+    let (mut peers, connector) = scripted_server();
+    let client = Client::builder(connector).build();
+    let server = tokio::spawn(async move {
+        let mut peer = peers.recv().await.unwrap();
+        for number in 0..4 {
+            let id = next_request(&mut peer).await;
+            if number % 3 == 0 {
+                answer(&mut peer, id, number).await;
+            }
+        }
+        while peer.receive().await.is_some() {}
+    });
+    assert_eq!(client.call::<Gated>(&1, LONG).await.unwrap(), 0);
+    let (began, limit) = (Instant::now(), 300 * MILLISECOND);
+    let mut first = pin!(client.call::<Gated>(&2, limit));
+    assert!(timeout(MILLISECOND, &mut first).await.is_err());
+    {
+        let mut second = pin!(client.call::<Gated>(&3, LONG));
+        assert!(timeout(100 * MILLISECOND, &mut second).await.is_err());
+        assert_eq!(client.call::<Gated>(&4, LONG).await.unwrap(), 3);
+    }
+    let error = first.await.unwrap_err();
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: true }), "{error}");
+    assert!(began.elapsed() >= limit && began.elapsed() < limit + 5 * MILLISECOND, "{:?}", began.elapsed());
+    drop(client);
+    server.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_put_aside_beyond_its_deadline_has_missed_it() {
+    let rig = Rig::new();
+    let client = rig.client();
+    client.call::<Add>(&(1, 2), LONG).await.unwrap();
+    let mut aside = pin!(client.call::<Stuck>(&(), SECOND));
+    assert!(poll_once(aside.as_mut()).is_pending());
+    advance(2 * SECOND).await;
+    assert_eq!(client.call::<Add>(&(3, 4), LONG).await.unwrap(), 7);
+    let began = Instant::now();
+    assert!(matches!(aside.await, Err(CallError::DeadlineExceeded { may_have_run: true })));
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -245,6 +314,21 @@ fn a_leader_whose_runtime_ends_or_whose_thread_is_blocked_leaves_the_connection_
         assert_eq!(home.block_on(client.call::<Add>(&(3, 4), LONG)).unwrap(), 7, "blocked: {is_blocked}");
         drop(block);
     }
+}
+
+#[test]
+fn a_deadline_holds_though_the_runtime_of_the_connection_stands_still() {
+    let [home, other] = [(); 2].map(|()| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+    let rig = home.block_on(async { Rig::new() });
+    let client = rig.client();
+    home.block_on(client.call::<Add>(&(1, 2), LONG)).unwrap();
+    // Nobody drives `home` now, its timers as little as its tasks.
+    let (began, limit) = (std::time::Instant::now(), 50 * MILLISECOND);
+    let call = async { timeout(LONG, client.call::<Add>(&(3, 4), limit)).await.expect("it ends at its deadline") };
+    let error = other.block_on(call).unwrap_err();
+    assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: true }), "{error}");
+    assert!(began.elapsed() >= limit && began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    assert_eq!(home.block_on(client.call::<Add>(&(5, 6), LONG)).unwrap(), 11);
 }
 
 #[test]

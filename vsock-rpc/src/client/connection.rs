@@ -4,23 +4,25 @@
 //! drives is told in [`driving`](super::driving).
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::collections::hash_map::Entry;
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use tokio::runtime::{self, Handle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::driving::Seat;
+use super::driving::{Led, Seat};
 use super::{CallError, DisconnectReason};
 use crate::cbor::EncodedRequest;
 use crate::frame::FrameKind;
-use crate::frame_io::put_frame;
 use crate::planted;
+use crate::write_buffer::WriteBuffer;
 
 pub(super) type Reply = Result<Bytes, CallError>;
 
@@ -30,6 +32,8 @@ pub(super) type Reply = Result<Bytes, CallError>;
 pub(super) struct Connection {
     table: Mutex<Table>,
     pub(super) seat: Seat,
+    /// Where its stream, its alarm and its background task are.
+    runtime: Option<runtime::Id>,
 }
 
 #[derive(Default)]
@@ -38,13 +42,17 @@ struct Table {
     phase: Phase,
     last_id: u64,
     /// Frames for the driver to write.
-    outgoing: BytesMut,
+    outgoing: WriteBuffer,
     /// Bytes of frames made since the connection began, to compare with those written.
     queued: u64,
     /// The background task; `None` if it was woken since it last began a turn.
     background: Option<Waker>,
     /// The call whose caller drives, instead of the background task: the only one in the table.
     leader: Option<u64>,
+    /// The call that the connection's alarm wakes at its deadline, if it still waits.
+    timed: Option<(u64, Instant)>,
+    /// Whether the stream or a timer woke the connection since the last turn began.
+    was_woken: bool,
     /// Whether a call was ever answered on this connection.
     was_useful: bool,
 }
@@ -79,17 +87,33 @@ enum CallState {
 pub(super) struct Outlook {
     pub(super) is_busy: bool,
     pub(super) is_leaving: bool,
+    /// Whether the stream or a timer woke the connection since the turn before.
+    pub(super) was_woken: bool,
+    /// When to [`wake_timed`](Connection::wake_timed).
+    pub(super) deadline: Option<Instant>,
+}
+
+/// How many calls are on a connection, and whether the caller that drives was woken and has not come yet.
+pub(super) struct Load {
+    pub(super) calls: usize,
+    pub(super) has_late_leader: bool,
 }
 
 impl Connection {
-    /// Queues a request. Gives the permit back if the connection takes no more calls.
+    /// One whose stream belongs to the runtime that this is called in.
+    pub(super) fn of_this_runtime() -> Self {
+        Self { runtime: this_runtime(), ..Self::default() }
+    }
+
+    /// Queues a request. Gives the permit back if the connection takes no more calls, or there is something to
+    /// [`catch_up`](Self::catch_up) with first.
     pub(super) fn begin(
-        self: &Arc<Self>,
+        self: Arc<Self>,
         request: &EncodedRequest,
         permit: OwnedSemaphorePermit,
     ) -> Result<Ticket, OwnedSemaphorePermit> {
         let mut table = self.lock();
-        if !matches!(table.phase, Phase::Open) {
+        if !matches!(table.phase, Phase::Open) || table.has_late_leader() {
             return Err(permit);
         }
         table.last_id += 1;
@@ -102,13 +126,14 @@ impl Connection {
         table.calls.insert(request_id, Call { state, written_at, permit: Some(permit) });
         drop(table);
         wake(background);
-        Ok(Ticket { connection: Arc::clone(self), request_id, is_unheeded: is_alone, is_done: false })
+        Ok(Ticket { connection: self, request_id, is_unheeded: is_alone, is_done: false })
     }
 
-    /// How many calls are in flight; `None` if the connection takes no more.
-    pub(super) fn load(&self) -> Option<usize> {
+    /// `None` if the connection takes no more calls.
+    pub(super) fn load(&self) -> Option<Load> {
         let table = self.lock();
-        matches!(table.phase, Phase::Open).then(|| table.calls.len())
+        let load = || Load { calls: table.calls.len(), has_late_leader: table.has_late_leader() };
+        matches!(table.phase, Phase::Open).then(load)
     }
 
     #[cfg(test)]
@@ -140,8 +165,7 @@ impl Connection {
     /// As [`depose`](Self::depose), if the caller that drives was woken and has not come yet. Returns whether that was so.
     pub(super) fn depose_late_leader(&self) -> bool {
         let mut table = self.lock();
-        let is_late = table.leader.and_then(|id| table.calls.get(&id));
-        let is_late = is_late.is_some_and(|call| matches!(call.state, CallState::Waiting(None)));
+        let is_late = table.has_late_leader();
         let background = if is_late { table.depose() } else { None };
         drop(table);
         wake(background);
@@ -149,7 +173,7 @@ impl Connection {
     }
 
     /// For the driver: moves what is to be written, and remembers the background task, if that is who drives.
-    pub(super) fn take_outgoing(&self, take: impl FnOnce(&mut BytesMut), background: Option<&Waker>) -> Outlook {
+    pub(super) fn take_outgoing(&self, take: impl FnOnce(&mut WriteBuffer), background: Option<&Waker>) -> Outlook {
         let mut table = self.lock();
         if !table.outgoing.is_empty() {
             take(&mut table.outgoing);
@@ -157,7 +181,22 @@ impl Connection {
         if let Some(waker) = background {
             keep(&mut table.background, waker);
         }
-        Outlook { is_busy: !table.calls.is_empty(), is_leaving: matches!(table.phase, Phase::Leaving { .. }) }
+        Outlook {
+            is_busy: !table.calls.is_empty(),
+            is_leaving: matches!(table.phase, Phase::Leaving { .. }),
+            was_woken: std::mem::take(&mut table.was_woken),
+            deadline: table.timed.map(|(_, deadline)| deadline),
+        }
+    }
+
+    /// For the driver: the deadline of the call that goes by the alarm has come. Returns whom to wake.
+    pub(super) fn wake_timed(&self) -> Option<Waker> {
+        let mut table = self.lock();
+        let (request_id, _) = table.timed.take()?;
+        match table.calls.get_mut(&request_id) {
+            Some(Call { state: CallState::Waiting(waker), .. }) => waker.take(),
+            _ => None,
+        }
     }
 
     /// For the driver: queues a frame of its own, which the background task takes.
@@ -169,28 +208,46 @@ impl Connection {
         wake(background);
     }
 
-    /// For the driver: a reply came. `written` is how many bytes had been written by then. Returns whom to wake.
-    pub(super) fn reply(&self, request_id: u64, reply: Reply, written: u64) -> Result<Option<Waker>, Violation> {
+    /// For the driver: a reply came. `written` is how many bytes had been written by then, and `led` the call whose caller
+    /// drives. That one takes its reply from here; for others it is left in the table. Returns whom to wake, too.
+    pub(super) fn reply(
+        &self,
+        request_id: u64,
+        reply: Reply,
+        written: u64,
+        led: Option<u64>,
+    ) -> Result<(Option<Reply>, Option<Waker>), Violation> {
         let mut table = self.lock();
         let request_id = if planted::SHORT_ID { request_id & 3 } else { request_id };
-        let call = table.calls.get_mut(&request_id).ok_or(Violation::UnknownRequest)?;
+        let Entry::Occupied(mut entry) = table.calls.entry(request_id) else {
+            return Err(Violation::UnknownRequest);
+        };
+        let call = entry.get_mut();
         if call.written_at.end > written {
             return Err(Violation::UnknownRequest); // It is still on its way out.
         }
-        let waker = match &mut call.state {
+        let delivery = match &mut call.state {
             CallState::Replied(_) => return Err(Violation::DuplicateReply),
             // Whoever drives does not look at the table again before it waits.
-            CallState::Abandoned { .. } => table.remove(request_id).1,
+            CallState::Abandoned { .. } => {
+                drop(entry.remove());
+                (None, table.over())
+            }
+            CallState::Waiting(_) if led == Some(request_id) => {
+                drop(entry.remove());
+                (Some(reply), table.over())
+            }
             CallState::Waiting(waker) => {
                 let waker = waker.take();
                 call.state = CallState::Replied(reply);
                 call.permit = None;
-                waker
+                (None, waker)
             }
         };
         table.leader.take_if(|leader| *leader == request_id);
+        table.timed.take_if(|(timed, _)| *timed == request_id);
         table.was_useful = true;
-        Ok(waker)
+        Ok(delivery)
     }
 
     /// For the driver: the server serves nothing above `last_id`, and takes no further calls. Whom to wake goes to `wakers`.
@@ -213,7 +270,7 @@ impl Connection {
             Phase::Open => reason,
         };
         table.lose(|_, start| Some(start < written), &reason, wakers);
-        table.outgoing = BytesMut::new();
+        table.outgoing = WriteBuffer::default();
         // It has to see that it is over.
         wakers.extend(table.depose());
     }
@@ -239,21 +296,28 @@ impl Connection {
         wake(background);
     }
 
-    /// The reply, or what its caller does until it comes. `is_unheeded` tells whether the background task does not know
-    /// of the call's request yet, which it then does, or its caller leads. `caller` is left to be woken, unless it was in the
-    /// same poll: if it was woken since, it must stay so, or nobody could tell that it has not looked yet.
-    fn poll_reply(&self, request_id: u64, is_unheeded: &mut bool, caller: Option<&Waker>) -> Standing {
+    /// The reply, or what its caller does until it comes, who is to be woken then. `is_unheeded` tells whether the background
+    /// task does not know of the call's request yet, which it then does, or its caller leads. One that leads is also woken
+    /// at `deadline`.
+    fn poll_reply(
+        &self,
+        request_id: u64,
+        is_unheeded: &mut bool,
+        caller: &Waker,
+        deadline: Option<Instant>,
+    ) -> Standing {
         let mut table = self.lock();
         let call = table.calls.get_mut(&request_id).expect("a call is in the table until its ticket is done");
         if let CallState::Waiting(waker) = &mut call.state {
-            if let Some(caller) = caller {
-                keep(waker, caller);
-            }
+            keep(waker, caller);
             let can_spare = |permit: &OwnedSemaphorePermit| permit.semaphore().available_permits() > 0;
             let nobody_waits = call.permit.as_ref().is_some_and(can_spare);
             let is_unheeded = std::mem::take(is_unheeded);
             if nobody_waits && table.calls.len() == 1 && matches!(table.phase, Phase::Open) {
                 table.leader = Some(request_id);
+                if let Some(deadline) = deadline {
+                    table.timed = Some((request_id, deadline));
+                }
                 return Standing::Leads;
             }
             let had_led = table.leader == Some(request_id);
@@ -283,7 +347,10 @@ impl Wake for Connection {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let waker = self.lock().waker_of_driver();
+        let mut table = self.lock();
+        table.was_woken = true;
+        let waker = table.waker_of_driver();
+        drop(table);
         wake(waker);
     }
 }
@@ -291,8 +358,14 @@ impl Wake for Connection {
 impl Table {
     fn queue(&mut self, kind: FrameKind, request_id: u64, payload: &[u8]) {
         let before = self.outgoing.len();
-        put_frame(&mut self.outgoing, kind, request_id, payload);
+        self.outgoing.put_frame(kind, request_id, payload);
         self.queued += (self.outgoing.len() - before) as u64;
+    }
+
+    /// Whether the caller that drives was woken and has not come yet.
+    fn has_late_leader(&self) -> bool {
+        let leader = self.leader.and_then(|id| self.calls.get(&id));
+        leader.is_some_and(|call| matches!(call.state, CallState::Waiting(None)))
     }
 
     /// No caller drives from here on: the background task does, and is to be woken.
@@ -312,8 +385,13 @@ impl Table {
     /// Removes a call, and tells whom to wake if that was all that a connection waited for.
     fn remove(&mut self, request_id: u64) -> (Option<Call>, Option<Waker>) {
         let call = self.calls.remove(&request_id);
+        (call, self.over())
+    }
+
+    /// Whom to wake if all calls are gone that a connection waited for.
+    fn over(&mut self) -> Option<Waker> {
         let is_over = self.calls.is_empty() && matches!(self.phase, Phase::Leaving { .. });
-        (call, if is_over { self.background.take() } else { None })
+        if is_over { self.background.take() } else { None }
     }
 
     /// Ends the calls for which `may_have_run` has an answer.
@@ -358,25 +436,53 @@ pub(super) struct Ticket {
     is_done: bool,
 }
 
+impl Ticket {
+    /// Waits for the reply of a call that was begun alone, in the connection's runtime, by the connection's own alarm:
+    /// calls that come one after another then need no timer each. `None`, at once, if this call is no such one.
+    pub(super) async fn reply_by_alarm(&mut self, deadline: Instant) -> Option<Reply> {
+        if !self.is_unheeded || self.connection.runtime.is_none() || self.connection.runtime != this_runtime() {
+            return None;
+        }
+        let mut is_timed = false;
+        poll_fn(|cx| {
+            match self.poll_standing(cx, Some(deadline).filter(|_| !is_timed)) {
+                Standing::Done(reply) => return Poll::Ready(Some(reply)),
+                Standing::Follows if !is_timed => return Poll::Ready(None),
+                Standing::Leads if !is_timed => is_timed = true,
+                // Woken, be it by the alarm.
+                Standing::Follows | Standing::Leads if deadline <= Instant::now() => {
+                    return Poll::Ready(Some(Err(CallError::DeadlineExceeded { may_have_run: true })));
+                }
+                Standing::Follows | Standing::Leads => {}
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// One poll. A call that leads by then is to be woken at `deadline`.
+    fn poll_standing(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Standing {
+        let Self { connection, request_id, is_unheeded, is_done } = self;
+        let mut standing = connection.poll_reply(*request_id, is_unheeded, cx.waker(), deadline);
+        if let Standing::Leads = standing {
+            match connection.lead(*request_id, cx) {
+                Led::Here(reply) => standing = Standing::Done(reply),
+                Led::Waits => {}
+                // Whoever is at it may not have seen this call.
+                Led::Taken => connection.depose(),
+            }
+        }
+        *is_done = matches!(standing, Standing::Done(_));
+        standing
+    }
+}
+
 impl Future for Ticket {
     type Output = Reply;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
-        let Self { connection, request_id, is_unheeded, is_done } = &mut *self;
-        let mut standing = connection.poll_reply(*request_id, is_unheeded, Some(cx.waker()));
-        if let Standing::Leads = standing {
-            if !connection.lead(*request_id, cx) {
-                // Whoever is at it may not have seen this call.
-                connection.depose();
-                return Poll::Pending;
-            }
-            standing = connection.poll_reply(*request_id, is_unheeded, None);
-        }
-        match standing {
-            Standing::Done(reply) => {
-                *is_done = true;
-                Poll::Ready(reply)
-            }
+        match self.poll_standing(cx, None) {
+            Standing::Done(reply) => Poll::Ready(reply),
             Standing::Follows | Standing::Leads => Poll::Pending,
         }
     }
@@ -416,6 +522,10 @@ impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
         self.0
     }
+}
+
+fn this_runtime() -> Option<runtime::Id> {
+    Handle::try_current().ok().map(|handle| handle.id())
 }
 
 fn keep(place: &mut Option<Waker>, waker: &Waker) {

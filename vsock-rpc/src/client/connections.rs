@@ -2,22 +2,30 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::connection::Connection;
+use super::connection::{Connection, Load};
 
 /// Connections that took calls when they were last looked at.
 #[derive(Default)]
 pub(super) struct Connections(Mutex<Vec<Arc<Connection>>>);
 
 impl Connections {
-    /// The connection with the fewest calls in flight, and how many those are.
-    pub(super) fn least_loaded(&self) -> Option<(Arc<Connection>, usize)> {
-        let mut least: Option<(usize, usize)> = None;
+    /// The only connection there is, though it may take no more calls.
+    pub(super) fn sole(&self) -> Option<Arc<Connection>> {
+        match &**self.lock() {
+            [sole] => Some(Arc::clone(sole)),
+            _ => None,
+        }
+    }
+
+    /// The connection with the fewest calls in flight, and what is on it.
+    pub(super) fn least_loaded(&self) -> Option<(Arc<Connection>, Load)> {
+        let mut least: Option<(usize, Load)> = None;
         let mut connections = self.lock();
         let mut index = 0;
         connections.retain(|connection| {
             // Those that take no more calls live on in their drivers and tickets.
             let Some(load) = connection.load() else { return false };
-            if least.is_none_or(|(_, lowest)| load < lowest) {
+            if least.as_ref().is_none_or(|(_, lowest)| load.calls < lowest.calls) {
                 least = Some((index, load));
             }
             index += 1;

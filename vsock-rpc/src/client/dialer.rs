@@ -82,17 +82,26 @@ impl Dialer {
         self.open.all().iter().for_each(|connection| connection.depose());
     }
 
+    /// As [`usable`](Self::usable), but a connection on which there is no choice is not looked at: it may refuse a call.
+    pub(super) fn likely(&self) -> Option<Arc<Connection>> {
+        self.open.sole().or_else(|| self.usable())
+    }
+
     /// The open connection with the fewest calls in flight. What a caller was woken for and has not looked at, such as
     /// that the server goes away, is looked at first.
     pub(super) fn usable(&self) -> Option<Arc<Connection>> {
-        let (open, _) = self.open.least_loaded()?;
-        if open.catch_up() { self.open.least_loaded().map(|(open, _)| open) } else { Some(open) }
+        let (open, load) = self.open.least_loaded()?;
+        if !load.has_late_leader {
+            return Some(open);
+        }
+        open.catch_up();
+        self.open.least_loaded().map(|(open, _)| open)
     }
 
     /// Whether there may be a further connection, and all open ones have calls in flight.
     pub(super) fn wants_another(&self) -> bool {
         self.limits.max_connections > 1
-            && self.open.least_loaded().is_some_and(|(_, load)| load > 0)
+            && self.open.least_loaded().is_some_and(|(_, load)| load.calls > 0)
             && self.open.len() < self.limits.max_connections
             && self.further.try_lock().is_ok_and(|mut history| history.may_try_now())
     }

@@ -9,18 +9,21 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::builder::ClientLimits;
-use super::connection::Connection;
+use super::connection::{Connection, Outlook, Reply, Violation};
 use super::{CallError, DisconnectReason};
 use crate::alarm::Alarm;
 use crate::cbor;
 use crate::frame::{Frame, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::goaway::{self, reason};
+use crate::limits::earlier;
 use crate::remote_error::RemoteError;
 use crate::transport::ByteStream;
 
 pub(super) struct Driver {
     frames: FrameIo<Box<dyn ByteStream>>,
+    /// Whether the last read found nothing: the stream then wakes the connection before there is any use in another one.
+    is_dry: bool,
     limits: ClientLimits,
     liveness: Liveness,
     alarm: Alarm,
@@ -32,7 +35,7 @@ pub(super) struct Driver {
 pub(super) enum Hand<'a> {
     /// The background task, with its waker.
     Background(&'a Waker),
-    /// The caller that waits for this request; it need not be woken for its reply.
+    /// The caller of this request, which takes its reply from the turn.
     Leader(u64),
     /// A caller that is about to make a call.
     Visitor,
@@ -42,6 +45,8 @@ pub(super) enum Hand<'a> {
 pub(super) struct Turn<'a> {
     pub(super) connection: &'a Connection,
     pub(super) hand: Hand<'a>,
+    /// Where the leader finds its reply.
+    pub(super) reply: &'a mut Option<Reply>,
     /// Whom to wake once the driver is free for others.
     pub(super) wakers: &'a mut Vec<Waker>,
 }
@@ -70,6 +75,7 @@ impl Driver {
     pub(super) fn new(io: Box<dyn ByteStream>, limits: ClientLimits) -> Self {
         Self {
             frames: FrameIo::new(io, limits.max_payload_len),
+            is_dry: false,
             limits,
             liveness: Liveness { look_at: None, heard: false, ping: None, pings: 0 },
             alarm: Alarm::of_this_runtime(),
@@ -101,10 +107,11 @@ impl Driver {
                 }
                 return Err(DisconnectReason::Left);
             }
+            Phase::Open if self.is_dry && !outlook.was_woken => Poll::Pending,
             Phase::Open => self.read(turn, cx)?,
         };
         // Last: what has come already must not count as missing because nobody drove for a while.
-        self.watch(turn.connection, outlook.is_busy, cx)?;
+        self.watch(turn, outlook, cx)?;
         Ok(read)
     }
 
@@ -115,8 +122,12 @@ impl Driver {
                 Poll::Ready(Ok(0)) if self.frames.is_inside_frame() => return Err(DisconnectReason::Truncated),
                 Poll::Ready(Ok(0)) => return Err(DisconnectReason::Closed),
                 Poll::Ready(Err(error)) => return Err(io_failed(error)),
-                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Pending => {
+                    self.is_dry = true;
+                    return Ok(Poll::Pending);
+                }
                 Poll::Ready(Ok(_)) => {
+                    self.is_dry = false;
                     self.liveness.heard = true;
                     if let Err(violation) = self.deal(turn) {
                         self.abort(violation, turn)?;
@@ -159,10 +170,15 @@ impl Driver {
             }
             kind => return Err(format!("a server sends no such {kind:?}")),
         };
-        let waker = turn.connection.reply(frame.request_id, reply, self.frames.written());
-        let waker = waker.map_err(|violation| violation.to_string())?;
-        if !matches!(turn.hand, Hand::Leader(id) if id == frame.request_id) {
-            turn.wakers.extend(waker);
+        let led = if let Hand::Leader(id) = turn.hand { Some(id) } else { None };
+        if turn.reply.is_some() && led == Some(frame.request_id) {
+            return Err(Violation::DuplicateReply.to_string());
+        }
+        let delivered = turn.connection.reply(frame.request_id, reply, self.frames.written(), led);
+        let (here, waker) = delivered.map_err(|violation| violation.to_string())?;
+        turn.wakers.extend(waker);
+        if here.is_some() {
+            *turn.reply = here;
         }
         Ok(())
     }
@@ -183,12 +199,17 @@ impl Driver {
     }
 
     /// Looks at the timeouts.
-    fn watch(&mut self, connection: &Connection, is_busy: bool, cx: &mut Context<'_>) -> Result<(), DisconnectReason> {
-        if is_busy && self.liveness.look_at.is_none() {
+    fn watch(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut outlook: Outlook,
+        cx: &mut Context<'_>,
+    ) -> Result<(), DisconnectReason> {
+        if outlook.is_busy && self.liveness.look_at.is_none() {
             self.liveness.look_at = Some(Instant::now() + self.limits.liveness_interval);
             self.liveness.heard = true;
         }
-        while self.alarm.has_passed(self.next_timeout(), cx) {
+        while self.alarm.has_passed(earlier(self.next_timeout(), outlook.deadline), cx) {
             let now = Instant::now();
             if matches!(self.phase, Phase::Closing { until, .. } if until <= now) {
                 return Err(DisconnectReason::TooSlow);
@@ -197,7 +218,10 @@ impl Driver {
                 return Err(DisconnectReason::TooSlow);
             }
             if self.liveness.look_at.is_some_and(|at| at <= now) {
-                self.check_liveness(connection, is_busy, now)?;
+                self.check_liveness(turn.connection, outlook.is_busy, now)?;
+            }
+            if outlook.deadline.take_if(|at| *at <= now).is_some() {
+                turn.wakers.extend(turn.connection.wake_timed());
             }
         }
         Ok(())
@@ -229,7 +253,7 @@ impl Driver {
             Phase::Closing { until, .. } => Some(until),
             Phase::Open => None,
         };
-        [closing, self.liveness.look_at, self.stalls_at()].into_iter().flatten().min()
+        earlier(closing, earlier(self.liveness.look_at, self.stalls_at()))
     }
 
     fn stalls_at(&self) -> Option<Instant> {

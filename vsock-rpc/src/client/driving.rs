@@ -33,6 +33,18 @@
 //!   runtime ends, the task is dropped, and takes everything out of the seat. When another one ends, its callers are dropped.
 //! - A request that its caller is to write is written by the background task if the caller's first poll finds that it may
 //!   not lead; a ticket dropped before that hands over.
+//!
+//! # Why no deadline is missed
+//! Setting a timer and taking it back costs a call some hundred nanoseconds. So a call that leads from its first poll on goes
+//! by the connection's alarm, which calls that come one after another find set already; every other one has a timer of its
+//! own, in its caller's runtime.
+//! - The alarm belongs to the connection's runtime, which may stand still while another one runs: only callers in the same
+//!   runtime go by it.
+//! - Each turn sees the deadline together with what is to be written, moves the alarm if it has to come sooner, and wakes the
+//!   call once the deadline has come, whoever drives. The caller looks at the clock whenever it was woken.
+//! - A call that no longer leads still goes by the alarm. Whoever deposed it woke the background task, whose turn sees the
+//!   deadline; so does the one that follows if the seat was taken when the call was to lead.
+//! - There is one such deadline: only a call that is alone in the table comes to lead.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +54,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::DisconnectReason;
 use super::builder::ClientLimits;
-use super::connection::Connection;
+use super::connection::{Connection, Reply};
 use super::driver::{Driver, Hand, Turn};
 use crate::transport::ByteStream;
 
@@ -63,6 +75,16 @@ pub(super) struct Background {
     wakers: Vec<Waker>,
 }
 
+/// What came of it that a caller drove.
+pub(super) enum Led {
+    /// Its reply.
+    Here(Reply),
+    /// Nothing yet.
+    Waits,
+    /// It did not: somebody else is at it.
+    Taken,
+}
+
 enum Progress {
     Again,
     Over,
@@ -72,20 +94,23 @@ enum Progress {
 impl Connection {
     /// A connection over `io`, and the task to be spawned for it in this runtime.
     pub(super) fn open(io: Box<dyn ByteStream>, limits: ClientLimits) -> (Arc<Self>, Background) {
-        let connection = Arc::new(Self::default());
+        let connection = Arc::new(Self::of_this_runtime());
         let waker = Waker::from(Arc::clone(&connection));
         // The waker's is a cycle, which the background task ends at the latest when it is dropped.
         *connection.seat.wait() = Some(Driven { driver: Driver::new(io, limits), waker });
         (Arc::clone(&connection), Background { connection, wakers: Vec::new() })
     }
 
-    /// Drives for the caller of this call. `false` if somebody else does.
-    pub(super) fn lead(&self, request_id: u64, cx: &mut Context<'_>) -> bool {
-        let Some(progress) = self.try_turns(Hand::Leader(request_id)) else { return false };
+    /// Drives for the caller of this call.
+    pub(super) fn lead(&self, request_id: u64, cx: &mut Context<'_>) -> Led {
+        let Some((progress, reply)) = self.try_turns(Hand::Leader(request_id)) else { return Led::Taken };
+        if let Some(reply) = reply {
+            return Led::Here(reply);
+        }
         if let Progress::Again = progress {
             cx.waker().wake_by_ref();
         }
-        true
+        Led::Waits
     }
 
     /// Looks at what a leader was woken for, and has not looked at. Returns whether there was any.
@@ -98,19 +123,26 @@ impl Connection {
         is_late
     }
 
-    fn try_turns(&self, hand: Hand<'_>) -> Option<Progress> {
-        let mut wakers = Vec::new();
+    /// `None` if somebody else drives; else how far it came, and the reply that the leader waited for.
+    fn try_turns(&self, hand: Hand<'_>) -> Option<(Progress, Option<Reply>)> {
+        let (mut wakers, mut reply) = (Vec::new(), None);
         let mut seat = self.seat.try_take()?;
-        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, &mut wakers));
+        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, &mut reply, &mut wakers));
         let progress = turns.find(|progress| !matches!(progress, Progress::Again)).unwrap_or(Progress::Again);
         drop(seat);
         wakers.into_iter().for_each(Waker::wake);
-        Some(progress)
+        Some((progress, reply))
     }
 
-    fn turn(&self, seat: &mut Option<Driven>, hand: Hand<'_>, wakers: &mut Vec<Waker>) -> Progress {
+    fn turn(
+        &self,
+        seat: &mut Option<Driven>,
+        hand: Hand<'_>,
+        reply: &mut Option<Reply>,
+        wakers: &mut Vec<Waker>,
+    ) -> Progress {
         let Some(Driven { driver, waker }) = seat else { return Progress::Over };
-        let mut turn = Turn { connection: self, hand, wakers };
+        let mut turn = Turn { connection: self, hand, reply, wakers };
         // A stream that panics is nothing to the caller that happens to poll it.
         let turned = catch_unwind(AssertUnwindSafe(|| driver.turn(&mut turn, &mut Context::from_waker(waker))));
         let reason = match turned {
@@ -146,7 +178,8 @@ impl Future for Background {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { connection, wakers } = &mut *self;
         for _ in 0..TURNS_PER_POLL {
-            let progress = connection.turn(&mut connection.seat.wait(), Hand::Background(cx.waker()), wakers);
+            let hand = Hand::Background(cx.waker());
+            let progress = connection.turn(&mut connection.seat.wait(), hand, &mut None, wakers);
             wakers.drain(..).for_each(Waker::wake);
             match progress {
                 Progress::Again => {}

@@ -84,14 +84,15 @@ impl Client {
         let layered = self.layered.clone();
         async move {
             let request = encoded.map_err(CallError::UnsendableRequest)?;
-            let deadline = Instant::now() + cut_to_max_timeout(timeout);
+            let now = Instant::now();
+            let deadline = now + cut_to_max_timeout(timeout);
             #[cfg(feature = "tower")]
             let payload = match layered {
                 Some(layered) => layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?,
-                None => inner.exchange(request, deadline).await?,
+                None => inner.exchange(request, deadline, now).await?,
             };
             #[cfg(not(feature = "tower"))]
-            let payload = inner.exchange(request, deadline).await?;
+            let payload = inner.exchange(request, deadline, now).await?;
             cbor::decode(&payload).map_err(CallError::MalformedResponse)
         }
     }
@@ -106,7 +107,7 @@ impl Client {
                 let inner = Arc::clone(&inner);
                 ClientService::new(move |request, deadline| {
                     let inner = Arc::clone(&inner);
-                    async move { inner.exchange(request, deadline).await }
+                    async move { inner.exchange(request, deadline, Instant::now()).await }
                 })
             }),
             inner,
@@ -121,19 +122,23 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
-    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant) -> Result<Bytes, CallError> {
-        let ticket = match self.begin_now(&mut request, deadline) {
+    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant, now: Instant) -> Result<Bytes, CallError> {
+        let mut ticket = match self.begin_now(&mut request, deadline, now) {
             Ok(begun) => {
                 // It is copied; while its caller waits, its memory serves others.
-                drop(request);
+                cbor::give_back(request.into_payload());
                 begun?
             }
             Err(permit) => {
-                let begun = timeout_at(deadline, self.begin(permit, request, deadline)).await;
+                // Boxed, since a call's future is moved by its caller, and this seldom is of it.
+                let begun = Box::pin(timeout_at(deadline, self.begin(permit, request, deadline))).await;
                 begun.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: false })??
             }
         };
         // On timeout the ticket is dropped, which cancels the call.
+        if let Some(reply) = ticket.reply_by_alarm(deadline).await {
+            return reply;
+        }
         timeout_at(deadline, ticket).await.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: true })?
     }
 
@@ -142,10 +147,11 @@ impl Inner {
         &self,
         request: &mut EncodedRequest,
         deadline: Instant,
+        now: Instant,
     ) -> Result<Result<Ticket, CallError>, Option<OwnedSemaphorePermit>> {
         let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else { return Err(None) };
-        let Some(connection) = self.dialer.usable() else { return Err(Some(permit)) };
-        self.begin_on(&connection, permit, request, deadline).map_err(Some)
+        let Some(connection) = self.dialer.likely() else { return Err(Some(permit)) };
+        self.begin_on(connection, permit, request, deadline, now).map_err(Some)
     }
 
     async fn begin(
@@ -160,7 +166,7 @@ impl Inner {
         };
         loop {
             let connection = self.dialer.connection(deadline).await?;
-            match self.begin_on(&connection, permit, &mut request, deadline) {
+            match self.begin_on(connection, permit, &mut request, deadline, Instant::now()) {
                 Ok(begun) => return begun,
                 // The connection ended since it was looked up; the dialer's pause keeps this from spinning.
                 Err(returned) => permit = returned,
@@ -184,15 +190,16 @@ impl Inner {
 
     fn begin_on(
         &self,
-        connection: &Arc<Connection>,
+        connection: Arc<Connection>,
         permit: OwnedSemaphorePermit,
         request: &mut EncodedRequest,
         deadline: Instant,
+        now: Instant,
     ) -> Result<Result<Ticket, CallError>, OwnedSemaphorePermit> {
         if self.dialer.wants_another() {
             self.grow();
         }
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(now);
         if left.is_zero() {
             return Ok(Err(CallError::DeadlineExceeded { may_have_run: false }));
         }
@@ -221,5 +228,5 @@ impl Drop for Inner {
 
 /// Rounded up: a call with less than a millisecond left still has a deadline that is not over.
 fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_nanos().div_ceil(1_000_000).into())
 }

@@ -1,6 +1,8 @@
 //! Layers between a connection and its handlers.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,6 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{BoxError, oneshot};
+use crate::gauge::{RequestPlace, SharedPlace};
 use crate::method::CallContext;
 use crate::remote_error::{RemoteError, code};
 use crate::router::{Answer, Body, Call, Router, Routes};
@@ -18,6 +21,7 @@ use crate::router::{Answer, Body, Call, Router, Routes};
 pub struct IncomingCall {
     call: Call,
     body: Bytes,
+    place: SharedPlace,
 }
 
 impl IncomingCall {
@@ -43,6 +47,8 @@ impl fmt::Debug for IncomingCall {
     }
 }
 
+type Answering = Pin<Box<dyn Future<Output = Result<Bytes, RemoteError>> + Send>>;
+
 /// The methods of a router, and the layers that are around them already. Clones are cheap.
 #[derive(Clone)]
 pub struct HandlerService {
@@ -52,16 +58,19 @@ pub struct HandlerService {
 impl Service<IncomingCall> for HandlerService {
     type Response = Bytes;
     type Error = RemoteError;
-    type Future = Answer;
+    type Future = Answering;
 
     /// Always ready: the server has admitted the call.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RemoteError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, IncomingCall { call, body }: IncomingCall) -> Answer {
+    fn call(&mut self, IncomingCall { call, body, place }: IncomingCall) -> Answering {
         match self.routes.find(call.context.method) {
-            Some((_, serve)) => serve(call, Body { payload: &body, start: 0 }),
+            Some((_, serve)) => {
+                let answer = serve(call, Body { payload: &body, start: 0 }, &mut RequestPlace::Shared(place));
+                Box::pin(async move { answer.await.map(Bytes::from) })
+            }
             // A layer is around the methods that were there when it came, and the server asks for no other.
             None => Box::pin(std::future::ready(Err(RemoteError::internal()))),
         }
@@ -93,10 +102,10 @@ impl<S> Router<S> {
             let service = layer.layer(HandlerService { routes: Arc::clone(&routes) });
             routes.map(|_| {
                 let service = service.clone();
-                Box::new(move |call: Call, body: Body<'_>| -> Answer {
-                    let call = IncomingCall { call, body: body.to_bytes() };
+                Box::new(move |call: Call, body: Body<'_>, place: &mut RequestPlace| -> Answer {
+                    let call = IncomingCall { call, body: body.to_bytes(), place: place.share() };
                     let answer = oneshot(service.clone(), call);
-                    Box::pin(async move { answer.await.map_err(into_remote) })
+                    Box::pin(async move { answer.await.map(Vec::from).map_err(into_remote) })
                 })
             })
         })

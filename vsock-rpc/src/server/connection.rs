@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,10 +24,12 @@ use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::gauge::RequestPlace;
 use crate::goaway::{self, reason};
+use crate::limits::earlier;
 use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
 use crate::remote_error::{RemoteError, code};
 use crate::router::{Body, Call};
+use crate::seldom::Seldom;
 
 pub(super) struct Connection<T> {
     core: Arc<ServerCore>,
@@ -90,6 +93,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Serves until the connection ends; from the moment that `shutdown` is over, drains.
     pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        let shutdown = pin!(shutdown);
+        let shutdown = Seldom::new(shutdown);
         tokio::select! {
             biased;
             () = self.serve_peer() => return,
@@ -180,7 +185,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn take_frames(&mut self, left: &mut usize, cx: &mut Context<'_>) -> Turn {
-        let mut any = false;
+        let (mut any, mut has_read) = (false, false);
         while *left > 0 {
             if self.must_write_first() {
                 self.frames.pause_reading();
@@ -191,8 +196,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match self.frames.next_frame() {
                 Ok(Some(frame)) => self.on_frame(frame, cx),
                 // Answers and handlers that just began come before more bytes.
-                Ok(None) if any => return Turn::Again,
-                Ok(None) => return self.read(cx),
+                Ok(None) if any || has_read => return Turn::Again,
+                Ok(None) => match self.read(cx) {
+                    Turn::Again => {
+                        has_read = true;
+                        continue;
+                    }
+                    turn => return turn,
+                },
                 Err(error) => self.on_frame_error(&error),
             }
             if let Phase::Closing { .. } = self.phase {
@@ -208,9 +219,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// needed for its next request. So it is refused none because of answers that were not even offered to it yet. How long
     /// that request is shows only later: room is made for the longest.
     fn must_write_first(&self) -> bool {
+        self.frames.queued() >= MAX_QUEUED || (self.unwritten.len() > 0 && !self.has_place())
+    }
+
+    fn has_place(&self) -> bool {
         let has_own_place = self.in_flight.len() + self.unwritten.len() < self.core.limits.max_in_flight;
-        let has_place = has_own_place && !self.core.is_full_for(self.facts.max_payload_len());
-        self.frames.queued() >= MAX_QUEUED || (self.unwritten.len() > 0 && !has_place)
+        has_own_place && !self.core.is_full_for(self.facts.max_payload_len())
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Turn {
@@ -275,18 +289,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         let max_response_len = self.facts.max_payload_len();
         let context = CallContext { deadline, method, connection: Arc::clone(&self.facts), request_id };
-        let call = Call { context, max_response_len, place: Arc::clone(&place) };
+        let call = Call { context, max_response_len };
         let body = Body { payload, start: payload.len() - parts.body.len() };
-        Ok(self.in_flight.start(request_id, deadline, place, || serve(call, body), cx))
+        Ok(self.in_flight.start(request_id, deadline, place, |place| serve(call, body, place), cx))
     }
 
     /// A place among the requests at work and the answers that wait to be written.
-    fn admit(&self, payload_len: usize) -> Result<Arc<RequestPlace>, RemoteError> {
+    fn admit(&self, payload_len: usize) -> Result<RequestPlace, RemoteError> {
         let max_in_flight = self.core.limits.max_in_flight + usize::from(planted::ONE_TOO_MANY);
         if self.in_flight.len() + self.unwritten.len() >= max_in_flight {
             return Err(overloaded("this connection has too many requests in flight"));
         }
-        self.core.admit_request(payload_len).map(Arc::new).map_err(overloaded)
+        self.core.admit_request(payload_len).map_err(overloaded)
     }
 
     fn answer(&mut self, Answered { request_id, outcome, place }: Answered) {
@@ -296,7 +310,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     fn queue_outcome(&mut self, request_id: u64, outcome: Outcome) {
         match outcome {
-            Ok(payload) => self.frames.queue(FrameKind::Response, request_id, &payload),
+            Ok(payload) => {
+                self.frames.queue(FrameKind::Response, request_id, &payload);
+                cbor::give_back(payload);
+            }
             Err(error) => self.frames.queue(FrameKind::Error, request_id, &goaway::encode_error(&error)),
         }
     }
@@ -314,7 +331,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let stalled = self.frames.stalls_at(limits.frame_timeout, limits.write_timeout);
         let is_idle = matches!(self.phase, Phase::Open) && self.in_flight.is_empty() && self.frames.queued() == 0;
         let idle = is_idle.then(|| self.last_read.max(self.last_answered) + limits.idle_timeout);
-        stalled.into_iter().chain(idle).min()
+        earlier(stalled, idle)
     }
 
     fn on_timeout(&mut self) -> Turn {

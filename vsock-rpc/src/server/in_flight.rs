@@ -4,10 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, timeout_at};
@@ -17,14 +15,14 @@ use crate::remote_error::{RemoteError, code};
 use crate::router::Answer;
 
 /// What a handler answered, or why it did not.
-pub(super) type Outcome = Result<Bytes, RemoteError>;
+pub(super) type Outcome = Result<Vec<u8>, RemoteError>;
 
 /// An outcome on its way to the peer.
 pub(super) struct Answered {
     pub(super) request_id: u64,
     pub(super) outcome: Outcome,
     /// Its share of the server's bound, held until it is written.
-    pub(super) place: Arc<RequestPlace>,
+    pub(super) place: RequestPlace,
 }
 
 /// Handlers that did not answer at once, and their answers until the peer takes them.
@@ -51,12 +49,12 @@ impl InFlight {
         &mut self,
         request_id: u64,
         deadline: Instant,
-        place: Arc<RequestPlace>,
-        begin: impl FnOnce() -> Answer,
+        mut place: RequestPlace,
+        begin: impl FnOnce(&mut RequestPlace) -> Answer,
         cx: &mut Context<'_>,
     ) -> Option<Answered> {
         let begun = catch_unwind(AssertUnwindSafe(|| {
-            let mut answer = Guarded(Some(begin()));
+            let mut answer = Guarded(Some(begin(&mut place)));
             let polled = Pin::new(&mut answer).poll(cx);
             (answer, polled)
         }));
@@ -104,7 +102,7 @@ impl InFlight {
         self.answered.clear();
     }
 
-    fn keep(&mut self, request_id: u64, deadline: Instant, place: Arc<RequestPlace>, answer: Guarded) {
+    fn keep(&mut self, request_id: u64, deadline: Instant, place: RequestPlace, answer: Guarded) {
         let (handle, registration) = AbortHandle::new_pair();
         self.abort_handles.insert(request_id, handle);
         let guarded = timeout_at(deadline, answer);

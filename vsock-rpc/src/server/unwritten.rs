@@ -1,7 +1,6 @@
 //! [`Unwritten`]: the places of answers that are encoded, but not yet the transport's.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use crate::gauge::RequestPlace;
 
@@ -10,7 +9,7 @@ use crate::gauge::RequestPlace;
 #[derive(Default)]
 pub(super) struct Unwritten {
     /// In the order written: where each frame ends in the connection's output, and its place.
-    places: VecDeque<(u64, Arc<RequestPlace>)>,
+    places: VecDeque<(u64, RequestPlace)>,
 }
 
 impl Unwritten {
@@ -20,7 +19,7 @@ impl Unwritten {
     }
 
     /// Holds `place` until the output has been written up to `end`.
-    pub(super) fn hold(&mut self, end: u64, place: Arc<RequestPlace>) {
+    pub(super) fn hold(&mut self, end: u64, place: RequestPlace) {
         self.places.push_back((end, place));
     }
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::time::Instant;
 
 use self::executor::{Executor, Random};
 use self::pipe::pipe;
@@ -47,6 +48,7 @@ impl Method for Work {
 }
 
 const FOREVER: u32 = 6;
+const FAR: Duration = Duration::from_secs(60 * 60);
 
 /// What the handlers did.
 #[derive(Default)]
@@ -98,6 +100,8 @@ struct Seen {
     refused: usize,
     not_begun: usize,
     put_aside: usize,
+    /// Missed their deadline.
+    late: usize,
 }
 
 /// One run's parties.
@@ -137,7 +141,7 @@ impl Race {
         let mut request = cbor::encode_request(Work::NAME, &(number, turns), 1000).unwrap();
         request.set_deadline_ms(60_000);
         self.connection.catch_up();
-        let Ok(mut ticket) = self.connection.begin(&request, permit) else {
+        let Ok(mut ticket) = Arc::clone(&self.connection).begin(&request, permit) else {
             self.seen.borrow_mut().not_begun += 1;
             return;
         };
@@ -152,17 +156,33 @@ impl Race {
         // Nobody waits for what never comes.
         let is_cancelled = turns == FOREVER || self.random.one_in(3);
         let patience = if is_cancelled { self.random.pause(60).boxed_local() } else { pending().boxed_local() };
+        let deadline = Instant::now() + if self.random.one_in(8) { Duration::ZERO } else { FAR };
+        let by_alarm = self.random.one_in(2);
+        let waiting = async {
+            match if by_alarm { ticket.reply_by_alarm(deadline).await } else { None } {
+                Some(reply) => reply,
+                None => (&mut ticket).await,
+            }
+        };
         // Whoever is looked at first wins, if both are there.
-        if self.random.one_in(2) {
-            match select(ticket, patience).await {
-                Either::Left((reply, _)) => self.check(number, reply),
-                Either::Right(((), ticket)) => self.cancel(number, ticket),
+        let reply = if self.random.one_in(2) {
+            match select(pin!(waiting), patience).await {
+                Either::Left((reply, _)) => Some(reply),
+                Either::Right(_) => None,
             }
         } else {
-            match select(patience, ticket).await {
-                Either::Left(((), ticket)) => self.cancel(number, ticket),
-                Either::Right((reply, _)) => self.check(number, reply),
+            match select(patience, pin!(waiting)).await {
+                Either::Left(_) => None,
+                Either::Right((reply, _)) => Some(reply),
             }
+        };
+        match reply {
+            Some(Err(CallError::DeadlineExceeded { may_have_run: true })) if by_alarm && deadline <= Instant::now() => {
+                self.seen.borrow_mut().late += 1;
+                self.cancel(number, ticket);
+            }
+            Some(reply) => self.check(number, reply),
+            None => self.cancel(number, ticket),
         }
     }
 
@@ -363,8 +383,9 @@ fn no_order_of_answers_cancellations_and_ends_loses_mixes_up_or_leaks_a_call() {
     }
     let seen = seen.borrow();
     let Seen { answered, cancelled_before_it_ran, cancelled_at_work, cancelled_after_it_ran, .. } = &*seen;
-    let Seen { lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, put_aside, .. } = &*seen;
+    let Seen { lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, put_aside, late, .. } =
+        &*seen;
     let cancelled = [cancelled_before_it_ran, cancelled_at_work, cancelled_after_it_ran];
-    let rest = [answered, lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, put_aside];
+    let rest = [answered, lost_and_may_have_run, lost_and_did_not_run, disowned, refused, not_begun, put_aside, late];
     assert!(cancelled.iter().chain(&rest).all(|times| **times >= 100), "{seen:?}");
 }
