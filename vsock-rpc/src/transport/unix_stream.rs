@@ -16,9 +16,10 @@ use rustix::net::RecvFlags;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
+use tokio::runtime::Handle;
 use tokio::task::coop::poll_proceed;
 
-/// Belongs to the runtime that it is made in.
+/// Belongs to the runtime that it is made in, whichever one polls it.
 pub(super) struct QuietUnixStream {
     /// `None` once it could not be registered anew.
     socket: Option<AsyncFd<StdUnixStream>>,
@@ -26,12 +27,13 @@ pub(super) struct QuietUnixStream {
     hears_of_room: bool,
     /// Who waits for something to read: that has to be asked for again when it is registered anew.
     reader: Option<Waker>,
+    runtime: Handle,
 }
 
 impl QuietUnixStream {
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         let socket = register(stream.into_std()?, Interest::READABLE)?;
-        Ok(Self { socket: Some(socket), hears_of_room: false, reader: None })
+        Ok(Self { socket: Some(socket), hears_of_room: false, reader: None, runtime: Handle::current() })
     }
 
     fn socket(&self) -> io::Result<&AsyncFd<StdUnixStream>> {
@@ -41,6 +43,8 @@ impl QuietUnixStream {
     /// Asks to be told of room, too.
     fn hear_of_room(&mut self) -> io::Result<()> {
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?.into_inner();
+        // Another one may be polling it, and end long before it does.
+        let _entered = self.runtime.enter();
         self.socket = Some(register(socket, Interest::READABLE | Interest::WRITABLE)?);
         self.hears_of_room = true;
         if let Some(reader) = self.reader.take() {
@@ -62,7 +66,7 @@ impl QuietUnixStream {
 
 impl AsyncRead for QuietUnixStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { socket, hears_of_room, reader } = self.get_mut();
+        let Self { socket, hears_of_room, reader, runtime: _ } = self.get_mut();
         let socket = socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let mut piece = [MaybeUninit::uninit(); MAX_READ_LEN];
         let piece = &mut piece[..MAX_READ_LEN.min(buf.remaining())];
@@ -155,6 +159,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+    use tokio::runtime::Builder;
     use tokio::task::JoinSet;
     use tokio::time::timeout;
 
@@ -247,6 +252,24 @@ mod tests {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    #[test]
+    fn it_stays_with_its_runtime_when_another_one_finds_no_room() {
+        let [home, other] = [(); 2].map(|()| Builder::new_current_thread().enable_all().build().unwrap());
+        let (mut near, mut far) = home.block_on(async { pair() });
+        let piece = [5; MAX_READ_LEN];
+        other.block_on(async {
+            while poll_fn(|cx| Poll::Ready(Pin::new(&mut near).poll_write(cx, &piece))).await.is_ready() {}
+        });
+        assert!(near.hears_of_room);
+        drop(other);
+        home.block_on(async {
+            let reading = tokio::spawn(async move { far.read_to_end(&mut Vec::new()).await.unwrap() });
+            timeout(LONG, near.write_all(&[6; 4])).await.expect("there is room soon").unwrap();
+            drop(near);
+            assert_eq!(reading.await.unwrap() % MAX_READ_LEN, 4);
+        });
     }
 
     #[tokio::test]
