@@ -189,10 +189,11 @@ impl Connection {
         }
     }
 
-    /// For the driver: the deadline of the call that goes by the alarm has come. Returns whom to wake.
-    pub(super) fn wake_timed(&self) -> Option<Waker> {
+    /// For the driver: whom to wake if the deadline of the call that goes by the alarm has come. That may be another call than
+    /// the turn saw at first.
+    pub(super) fn wake_timed(&self, now: Instant) -> Option<Waker> {
         let mut table = self.lock();
-        let (request_id, _) = table.timed.take()?;
+        let (request_id, _) = table.timed.take_if(|(_, deadline)| *deadline <= now)?;
         match table.calls.get_mut(&request_id) {
             Some(Call { state: CallState::Waiting(waker), .. }) => waker.take(),
             _ => None,
@@ -542,3 +543,30 @@ fn wake(waker: Option<Waker>) {
 }
 
 const ODD_FRACTION_OF_GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::cbor;
+
+    #[tokio::test]
+    async fn a_call_is_woken_at_its_own_deadline_and_not_at_that_of_the_one_before() {
+        let connection = Arc::new(Connection::of_this_runtime());
+        let permits = Arc::new(Semaphore::new(2));
+        let request = cbor::encode_request("m", &(), 100).unwrap();
+        let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+        let mut ticket = Arc::clone(&connection).begin(&request, permit).unwrap_or_else(|_| panic!("it is open"));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut waiting = pin!(ticket.reply_by_alarm(deadline));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        // What a turn calls that began before this call did.
+        assert!(connection.wake_timed(deadline - Duration::from_millis(1)).is_none());
+        assert!(connection.wake_timed(deadline).is_some());
+        assert!(connection.wake_timed(deadline).is_none(), "once");
+    }
+}

@@ -221,7 +221,7 @@ impl Driver {
                 self.check_liveness(turn.connection, outlook.is_busy, now)?;
             }
             if outlook.deadline.take_if(|at| *at <= now).is_some() {
-                turn.wakers.extend(turn.connection.wake_timed());
+                turn.wakers.extend(turn.connection.wake_timed(now));
             }
         }
         Ok(())
