@@ -2,11 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures_util::task::AtomicWaker;
 
 /// Polls its future only if that was woken, and not whenever its task is.
 pub(crate) struct Seldom<F> {
@@ -20,12 +18,14 @@ pub(crate) struct Seldom<F> {
 
 struct Signal {
     was_woken: AtomicBool,
-    task: AtomicWaker,
+    /// Left in place when it is woken: one that was taken could be missing at the next time, if that comes while the task
+    /// is at it.
+    task: Mutex<Option<Waker>>,
 }
 
 impl<F: Future + Unpin> Seldom<F> {
     pub(crate) fn new(future: F) -> Self {
-        let signal = Arc::new(Signal { was_woken: AtomicBool::new(true), task: AtomicWaker::new() });
+        let signal = Arc::new(Signal { was_woken: AtomicBool::new(true), task: Mutex::default() });
         Self { future, waker: Waker::from(Arc::clone(&signal)), signal, task: None }
     }
 }
@@ -39,13 +39,21 @@ impl<F: Future + Unpin> Future for Seldom<F> {
         if is_known && !signal.was_woken.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        // It is to be left anew after each time that it was woken; and before it is looked whether that was so.
-        signal.task.register(cx.waker());
-        *task = Some(cx.waker().clone());
+        if !is_known {
+            // Before it is looked whether the future was woken.
+            *signal.task() = Some(cx.waker().clone());
+            *task = Some(cx.waker().clone());
+        }
         if !signal.was_woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
         Pin::new(future).poll(&mut Context::from_waker(waker))
+    }
+}
+
+impl Signal {
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,8 +63,13 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.was_woken.store(true, Ordering::Release);
-        self.task.wake();
+        if self.was_woken.swap(true, Ordering::AcqRel) {
+            return; // Whoever did that wakes the task, which looks at the future then.
+        }
+        let task = self.task().clone();
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 }
 
@@ -64,14 +77,18 @@ impl Wake for Signal {
 mod tests {
     use std::cell::Cell;
     use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::{Duration, Instant};
 
     use futures_util::task::noop_waker;
     use tokio::sync::oneshot;
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(20);
+
     /// Counts how often it was woken.
-    struct Counter(std::sync::atomic::AtomicUsize);
+    struct Counter(AtomicUsize);
 
     impl Wake for Counter {
         fn wake(self: Arc<Self>) {
@@ -110,6 +127,49 @@ mod tests {
         inner_waker.replace(noop_waker()).wake();
         assert_eq!(woken.0.load(Ordering::Acquire), 2);
         assert_eq!(poll(), Poll::Ready("over"));
+    }
+
+    #[test]
+    fn no_wake_up_of_another_thread_is_lost() {
+        const STEPS: usize = 20_000;
+        let (waker, polls) = (Arc::new(Mutex::new(None::<Waker>)), Arc::new(AtomicUsize::new(0)));
+        let inner = {
+            let (waker, polls) = (Arc::clone(&waker), Arc::clone(&polls));
+            poll_fn(move |cx| {
+                *waker.lock().unwrap() = Some(cx.waker().clone());
+                if polls.fetch_add(1, Ordering::AcqRel) < STEPS { Poll::Pending } else { Poll::Ready(()) }
+            })
+        };
+        let other = {
+            let (waker, polls) = (Arc::clone(&waker), Arc::clone(&polls));
+            std::thread::spawn(move || {
+                while polls.load(Ordering::Acquire) <= STEPS {
+                    // One wake for each poll.
+                    let woken = waker.lock().unwrap().take();
+                    if let Some(woken) = woken { woken.wake() } else { std::hint::spin_loop() }
+                }
+            })
+        };
+        struct Unpark(std::thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let task = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut seldom = Seldom::new(Box::pin(inner));
+        for turn in 0.. {
+            if Pin::new(&mut seldom).poll(&mut Context::from_waker(&task)).is_ready() {
+                break;
+            }
+            // Polled for other reasons, too.
+            if turn % 3 == 0 {
+                let (began, seen) = (Instant::now(), polls.load(Ordering::Acquire));
+                std::thread::park_timeout(LONG);
+                assert!(began.elapsed() < LONG, "it sleeps after {seen} polls");
+            }
+        }
+        other.join().unwrap();
     }
 
     #[test]
