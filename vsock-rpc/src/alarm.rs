@@ -51,3 +51,11 @@ impl Alarm {
         false
     }
 }
+
+/// The earlier of two times, if there are any.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

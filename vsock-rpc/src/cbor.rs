@@ -57,6 +57,7 @@ pub(crate) fn give_back(encoding: Vec<u8>) {
     }
 }
 
+/// What the last encoding gave back, or new memory.
 fn spare_buffer() -> Vec<u8> {
     let mut spare = SPARE.try_with(Cell::take).unwrap_or_default();
     spare.clear();

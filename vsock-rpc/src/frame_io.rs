@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder;
 
+use crate::alarm::earlier;
 use crate::codec::FrameCodec;
 use crate::frame::{Frame, FrameError, FrameKind};
-use crate::limits::earlier;
 use crate::transport::MAX_WRITE_LEN;
 use crate::write_buffer::{IDLE_CAPACITY, WriteBuffer};
 
@@ -126,8 +126,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 
     /// The next frame that has arrived whole.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        // As is most often so after a frame.
         if self.codec.is_at_rest(&self.input) {
-            // The last frame took all there was.
             self.partial_since = None;
             return Ok(None);
         }

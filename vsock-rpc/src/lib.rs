@@ -18,6 +18,7 @@ pub mod middleware;
 mod planted;
 pub mod relay;
 mod remote_error;
+mod request_place;
 mod router;
 mod seldom;
 pub mod server;

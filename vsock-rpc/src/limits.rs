@@ -1,20 +1,10 @@
-//! Times: [`cut_to_max_timeout`], what every timeout passes through that a user sets, and the [`earlier`] of two.
+//! [`cut_to_max_timeout`]: what every timeout passes through that a user sets.
 
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 /// The timeout, or [`MAX_TIMEOUT`] if it is longer: a time that can be added to any instant.
 pub(crate) fn cut_to_max_timeout(timeout: Duration) -> Duration {
     timeout.min(MAX_TIMEOUT)
-}
-
-/// The earlier of two times, if there are any.
-pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 /// The docs of the builders tell it.
@@ -22,6 +12,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]

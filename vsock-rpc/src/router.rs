@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cbor;
-use crate::gauge::RequestPlace;
 use crate::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 use crate::remote_error::{RemoteError, code};
+use crate::request_place::RequestPlace;
 
 /// The methods of one listener, with the state that their handlers share.
 ///

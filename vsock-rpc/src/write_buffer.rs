@@ -59,7 +59,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Makes room for so many bytes more, in memory of which there is then at most twice what waits or is needed.
+    /// Makes room for so many bytes more, in memory of which there is at most twice the most that waited since it was empty.
     ///
     /// Left to itself, a `Vec` doubles what it held when it was fullest, with all that is written of it.
     fn make_room(&mut self, additional: usize) {
@@ -81,3 +81,65 @@ impl WriteBuffer {
 
 /// What an empty buffer may keep for the next frame.
 pub(crate) const IDLE_CAPACITY: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(usize),
+        Take(usize),
+        /// So many thousandths of what waits.
+        Advance(usize),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..20_000_usize).prop_map(Step::Put),
+            (0..20_000_usize).prop_map(Step::Take),
+            (0..=1_000_usize).prop_map(Step::Advance),
+            Just(Step::Advance(1_000)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_put_comes_out_in_order_and_memory_is_bounded(steps in prop::collection::vec(any_step(), 0..40)) {
+            let (mut buffer, mut expected, mut most) = (WriteBuffer::default(), VecDeque::new(), 0);
+            for (number, step) in steps.into_iter().enumerate() {
+                let payload = |len: usize| vec![u8::try_from(number).expect("few steps"); len];
+                let mut frame = |len: usize| {
+                    let header = FrameHeader { kind: FrameKind::Response, payload_len: u32::try_from(len).expect("short"), request_id: 1 };
+                    expected.extend(header.to_bytes());
+                    expected.extend(payload(len));
+                };
+                match step {
+                    Step::Put(len) => {
+                        frame(len);
+                        buffer.put_frame(FrameKind::Response, 1, &payload(len));
+                    }
+                    Step::Take(len) => {
+                        frame(len);
+                        let mut other = WriteBuffer::default();
+                        other.put_frame(FrameKind::Response, 1, &payload(len));
+                        buffer.take(&mut other);
+                        prop_assert!(other.is_empty());
+                    }
+                    Step::Advance(thousandths) => {
+                        let len = buffer.len() * thousandths / 1_000;
+                        expected.drain(..len);
+                        buffer.advance(len);
+                    }
+                }
+                prop_assert!(buffer.as_slice().iter().eq(&expected));
+                most = if buffer.is_empty() { 0 } else { most.max(buffer.len()) };
+                prop_assert!(buffer.bytes.capacity() <= (2 * most).max(IDLE_CAPACITY), "{}", buffer.bytes.capacity());
+            }
+        }
+    }
+}

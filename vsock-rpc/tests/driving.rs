@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use common::*;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, coop, yield_now};
 use tokio::time::{Instant, advance, sleep, timeout};
 use vsock_rpc::client::{Connector, DisconnectReason};
 use vsock_rpc::frame::FrameKind;
-use vsock_rpc::{CallError, Client, RemoteError, reason};
+use vsock_rpc::{Addr, CallError, Client, Listener, RemoteError, Router, Server, reason};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -137,8 +137,12 @@ async fn deadlines_hold_one_after_another_whether_they_are_earlier_or_later_than
         let mut peer = peers.recv().await.unwrap();
         let id = next_request(&mut peer).await;
         answer(&mut peer, id, 11).await;
-        // It hears nothing but the end.
-        while peer.receive().await.is_some() {}
+        // Nothing is answered but that the caller gave up, so that the next call is alone again.
+        while let Some(frame) = peer.receive().await {
+            if frame.kind == FrameKind::Cancel {
+                answer(&mut peer, frame.request_id, 0).await;
+            }
+        }
     });
     assert_eq!(client.call::<Gated>(&1, LONG).await.unwrap(), 11);
     for milliseconds in [500, 200, 200, 3_000, 100, 20_000, 900] {
@@ -147,6 +151,7 @@ async fn deadlines_hold_one_after_another_whether_they_are_earlier_or_later_than
         assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: true }), "{error}");
         let late = began.elapsed().checked_sub(limit).expect("not before its deadline");
         assert!(late < 5 * MILLISECOND, "{limit:?}: late by {late:?}");
+        sleep(MILLISECOND).await;
     }
     drop(client);
     server.await.unwrap();
@@ -329,6 +334,61 @@ fn a_deadline_holds_though_the_runtime_of_the_connection_stands_still() {
     assert!(matches!(error, CallError::DeadlineExceeded { may_have_run: true }), "{error}");
     assert!(began.elapsed() >= limit && began.elapsed() < LONG / 2, "{:?}", began.elapsed());
     assert_eq!(home.block_on(client.call::<Add>(&(5, 6), LONG)).unwrap(), 11);
+}
+
+/// Uses up what the task may still do in this poll.
+async fn use_up_budget() {
+    poll_fn(|cx| {
+        while coop::has_budget_remaining() {
+            if let Poll::Ready(proceeds) = coop::poll_proceed(cx) {
+                proceeds.made_progress();
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
+fn a_leader_without_budget_does_not_leave_the_stream_unread() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let addr = Addr::Unix(dir.path().join("s"));
+    let served = Arc::new(AtomicUsize::new(0));
+    let _server = runtime.block_on(async {
+        let router = Router::from_shared(Arc::clone(&served)).method::<Add, _, _>(
+            async |served: Arc<AtomicUsize>, _, (a, b)| {
+                served.fetch_add(1, Ordering::AcqRel);
+                Ok(a + b)
+            },
+        );
+        Server::builder(router).build().serve(Listener::bind(&addr).await.unwrap())
+    });
+    let client = Client::builder(addr).build();
+    runtime.block_on(client.call::<Add>(&(1, 2), LONG)).unwrap();
+    let mut aside = Box::pin(client.call::<Add>(&(3, 4), LONG));
+    let mut once = async |is_spent: bool| {
+        if is_spent {
+            // The answer comes, and then the task has no budget to read it; nor has its runtime a turn after that.
+            let is_served = async {
+                while served.load(Ordering::Acquire) < 2 {
+                    yield_now().await;
+                }
+            };
+            timeout(LONG, is_served).await.expect("it was written");
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            use_up_budget().await;
+        }
+        poll_fn(|cx| Poll::Ready(aside.as_mut().poll(cx).is_ready())).await
+    };
+    assert!(!runtime.block_on(once(false)));
+    runtime.block_on(once(true));
+    drop(aside);
+    let began = std::time::Instant::now();
+    assert_eq!(runtime.block_on(client.call::<Add>(&(5, 6), LONG)).unwrap(), 11);
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
 }
 
 #[test]

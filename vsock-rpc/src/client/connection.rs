@@ -1,6 +1,7 @@
 //! [`Connection`]: the calls of one connection, shared by their callers and whoever drives it.
 //!
-//! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply. Who
+//! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply; or the caller
+//! drives itself, and takes the reply from there. Who
 //! drives is told in [`driving`](super::driving).
 
 use std::collections::HashMap;
@@ -446,7 +447,7 @@ impl Ticket {
         }
         let mut is_timed = false;
         poll_fn(|cx| {
-            match self.poll_standing(cx, Some(deadline).filter(|_| !is_timed)) {
+            match self.poll_standing(cx, (!is_timed).then_some(deadline)) {
                 Standing::Done(reply) => return Poll::Ready(Some(reply)),
                 Standing::Follows if !is_timed => return Poll::Ready(None),
                 Standing::Leads if !is_timed => is_timed = true,

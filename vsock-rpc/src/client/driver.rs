@@ -6,17 +6,17 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use super::builder::ClientLimits;
 use super::connection::{Connection, Outlook, Reply, Violation};
 use super::{CallError, DisconnectReason};
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, earlier};
 use crate::cbor;
 use crate::frame::{Frame, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::goaway::{self, reason};
-use crate::limits::earlier;
 use crate::remote_error::RemoteError;
 use crate::transport::ByteStream;
 
@@ -45,7 +45,7 @@ pub(super) enum Hand<'a> {
 pub(super) struct Turn<'a> {
     pub(super) connection: &'a Connection,
     pub(super) hand: Hand<'a>,
-    /// Where the leader finds its reply.
+    /// Where a leader finds its reply; nobody else has one here.
     pub(super) reply: &'a mut Option<Reply>,
     /// Whom to wake once the driver is free for others.
     pub(super) wakers: &'a mut Vec<Waker>,
@@ -123,7 +123,8 @@ impl Driver {
                 Poll::Ready(Ok(0)) => return Err(DisconnectReason::Closed),
                 Poll::Ready(Err(error)) => return Err(io_failed(error)),
                 Poll::Pending => {
-                    self.is_dry = true;
+                    // With the budget used up the stream was not asked, and may not know whom to wake.
+                    self.is_dry = has_budget_remaining();
                     return Ok(Poll::Pending);
                 }
                 Poll::Ready(Ok(_)) => {
@@ -171,6 +172,7 @@ impl Driver {
             kind => return Err(format!("a server sends no such {kind:?}")),
         };
         let led = if let Hand::Leader(id) = turn.hand { Some(id) } else { None };
+        // The call is out of the table already, and would count as unknown.
         if turn.reply.is_some() && led == Some(frame.request_id) {
             return Err(Violation::DuplicateReply.to_string());
         }

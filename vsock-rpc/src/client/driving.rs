@@ -1,7 +1,6 @@
 //! Who drives a connection: its background task, or a caller.
 //!
-//! A connection is driven in turns, each of which writes what is queued, reads until nothing more has come, and looks at
-//! the timeouts. Anybody may take one, under the lock of the [`Seat`], which nobody holds from one poll to the next. The
+//! A connection is driven in turns, each of which writes what is queued, reads what has come, and looks at the timeouts. Anybody may take one, under the lock of the [`Seat`], which nobody holds from one poll to the next. The
 //! stream and the timers know a single waker, the [`Connection`] itself, whoever polled them. It wakes the *leader*, if
 //! there is one, and else the background task. A caller whose call is the only one leads: its own task writes the request
 //! and reads the reply, with nobody to be woken in between. As soon as there is a second call, the background task drives.
@@ -11,6 +10,9 @@
 //!   happens to the stream or the timers wakes whoever is chosen then, under the table's lock: the leader if its call waits,
 //!   else the background task. That one's waker is taken; it is back in place before the turn to which it leads looks at the
 //!   stream. While it is missing, its owner is woken already.
+//! - A stream that had nothing to read is not asked again until it, or a timer, has woken the connection: it still has the
+//!   waker of that time. That it has is taken note of under the table's lock, and looked at before the turn writes, so that what
+//!   comes during a turn counts for the next one.
 //! - The background task, once woken, takes a turn: it waits for the seat.
 //! - A leader that is woken is polled, or dropped, or neither. Polled, it takes a turn, or hands over if it may not lead any
 //!   more or the seat is taken. Dropped, it hands over, because a Cancel is to be written. To hand over, also when a reply is
@@ -25,8 +27,8 @@
 //!     under the table's lock: one sees the other;
 //!   - a client that leaves.
 //!
-//!   And a new call does not go by what such a leader has not looked at, as that the server went away:
-//!   [`catch_up`](Connection::catch_up) looks first, if the leader's waker was taken: it is left once a poll, before the
+//!   And a new call does not go by what such a leader has not looked at, as that the server went away: it does not begin
+//!   until [`catch_up`](Connection::catch_up) has looked, if the leader's waker was taken: it is left once a poll, before the
 //!   stream is looked at. A stream that stood still meanwhile is read before the timeouts are
 //!   looked at, so that the server is not blamed for it.
 //! - The background task belongs to the runtime that made the connection, and so do the stream and the timers. When that
@@ -105,6 +107,10 @@ impl Connection {
     pub(super) fn lead(&self, request_id: u64, cx: &mut Context<'_>) -> Led {
         let Some((progress, reply)) = self.try_turns(Hand::Leader(request_id)) else { return Led::Taken };
         if let Some(reply) = reply {
+            if let Progress::Again = progress {
+                // Nobody else would look at what came after it.
+                self.depose();
+            }
             return Led::Here(reply);
         }
         if let Progress::Again = progress {
@@ -113,14 +119,12 @@ impl Connection {
         Led::Waits
     }
 
-    /// Looks at what a leader was woken for, and has not looked at. Returns whether there was any.
-    pub(super) fn catch_up(&self) -> bool {
-        let is_late = self.depose_late_leader();
-        if is_late {
+    /// Looks at what a leader was woken for, and has not looked at.
+    pub(super) fn catch_up(&self) {
+        if self.depose_late_leader() {
             // If there is more to do, or somebody is at it, the background task goes on: it was woken.
             self.try_turns(Hand::Visitor);
         }
-        is_late
     }
 
     /// `None` if somebody else drives; else how far it came, and the reply that the leader waited for.

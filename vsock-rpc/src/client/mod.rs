@@ -130,7 +130,7 @@ impl Inner {
                 begun?
             }
             Err(permit) => {
-                // Boxed, since a call's future is moved by its caller, and this seldom is of it.
+                // Boxed: a call's future is moved by its caller, and this part is seldom needed.
                 let begun = Box::pin(timeout_at(deadline, self.begin(permit, request, deadline))).await;
                 begun.map_err(|_elapsed| CallError::DeadlineExceeded { may_have_run: false })??
             }
@@ -168,7 +168,8 @@ impl Inner {
             let connection = self.dialer.connection(deadline).await?;
             match self.begin_on(connection, permit, &mut request, deadline, Instant::now()) {
                 Ok(begun) => return begun,
-                // The connection ended since it was looked up; the dialer's pause keeps this from spinning.
+                // It ended since it was looked up, and the dialer pauses; or its leader was woken and has not come, and the
+                // dialer deposes it.
                 Err(returned) => permit = returned,
             }
         }

@@ -11,12 +11,12 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{BoxError, oneshot};
-use crate::gauge::{RequestPlace, SharedPlace};
 use crate::method::CallContext;
 use crate::remote_error::{RemoteError, code};
+use crate::request_place::{RequestPlace, SharedPlace};
 use crate::router::{Answer, Body, Call, Router, Routes};
 
-/// A call on its way to its handler.
+/// A call on its way to its handler. Each clone holds the call's place among the requests in flight, also after the answer.
 #[derive(Clone)]
 pub struct IncomingCall {
     call: Call,
@@ -47,7 +47,8 @@ impl fmt::Debug for IncomingCall {
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Bytes, RemoteError>> + Send>>;
+/// An [`Answer`] as layers see it: bytes that are cheap to clone.
+type LayeredAnswer = Pin<Box<dyn Future<Output = Result<Bytes, RemoteError>> + Send>>;
 
 /// The methods of a router, and the layers that are around them already. Clones are cheap.
 #[derive(Clone)]
@@ -58,14 +59,14 @@ pub struct HandlerService {
 impl Service<IncomingCall> for HandlerService {
     type Response = Bytes;
     type Error = RemoteError;
-    type Future = Answering;
+    type Future = LayeredAnswer;
 
     /// Always ready: the server has admitted the call.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RemoteError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, IncomingCall { call, body, place }: IncomingCall) -> Answering {
+    fn call(&mut self, IncomingCall { call, body, place }: IncomingCall) -> LayeredAnswer {
         match self.routes.find(call.context.method) {
             Some((_, serve)) => {
                 let answer = serve(call, Body { payload: &body, start: 0 }, &mut RequestPlace::Shared(place));

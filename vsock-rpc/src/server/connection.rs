@@ -17,17 +17,16 @@ use tokio::time::Instant;
 use super::core::ServerCore;
 use super::in_flight::{Answered, InFlight, Outcome, deadline_exceeded};
 use super::unwritten::Unwritten;
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, earlier};
 use crate::cbor;
 use crate::fairness::let_others_go_first;
 use crate::frame::{Frame, FrameError, FrameKind};
 use crate::frame_io::FrameIo;
-use crate::gauge::RequestPlace;
 use crate::goaway::{self, reason};
-use crate::limits::earlier;
 use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
 use crate::remote_error::{RemoteError, code};
+use crate::request_place::RequestPlace;
 use crate::router::{Body, Call};
 use crate::seldom::Seldom;
 
@@ -314,7 +313,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 self.frames.queue(FrameKind::Response, request_id, &payload);
                 cbor::give_back(payload);
             }
-            Err(error) => self.frames.queue(FrameKind::Error, request_id, &goaway::encode_error(&error)),
+            Err(error) => {
+                let payload = goaway::encode_error(&error);
+                self.frames.queue(FrameKind::Error, request_id, &payload);
+                cbor::give_back(payload);
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::builder::ServerLimits;
-use crate::gauge::{Gauge, Place, RequestPlace};
+use crate::gauge::{Gauge, Place};
+use crate::request_place::RequestPlace;
 use crate::router::Routes;
 
 pub(super) struct ServerCore {

@@ -10,8 +10,8 @@ use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::gauge::RequestPlace;
 use crate::remote_error::{RemoteError, code};
+use crate::request_place::RequestPlace;
 use crate::router::Answer;
 
 /// What a handler answered, or why it did not.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::gauge::RequestPlace;
+use crate::request_place::RequestPlace;
 
 /// Holds each answer's place until the last byte of its frame is written, so that a peer that does not read cannot
 /// pile up answers that no bound counts.

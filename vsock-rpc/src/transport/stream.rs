@@ -14,6 +14,8 @@ use super::{MAX_WRITE_LEN, PeerIdentity};
 
 /// A connected byte stream over vsock, a unix socket, TCP, or memory.
 ///
+/// It is made of tokio's streams by `From`, and of a `tokio::net::UnixStream`, which is registered anew for that, by `TryFrom`.
+///
 /// One write call passes on at most [`MAX_WRITE_LEN`] bytes, and everything written above this type is cut by it: larger
 /// single writes have hung virtio-vsock connections ([a report][hang]).
 ///
@@ -55,13 +57,14 @@ impl From<TcpStream> for Stream {
 impl TryFrom<UnixStream> for Stream {
     type Error = io::Error;
 
-    /// Registers the socket anew, in the runtime that this is called in.
+    /// Registers the socket with epoll anew, for reading alone until a write finds no room: so its process is not woken
+    /// whenever the peer has read. From then on it belongs to the runtime that this is called in, and ends with that.
     ///
     /// # Errors
-    /// What the operating system reports.
+    /// What the operating system reports; the socket is closed then.
     ///
     /// # Panics
-    /// Outside of a runtime.
+    /// Outside of a runtime, and in one without I/O.
     fn try_from(stream: UnixStream) -> io::Result<Self> {
         Ok(Self { kind: Kind::Unix(QuietUnixStream::new(stream)?), peer: Peer::new(PeerAddr::Unix) })
     }

@@ -45,11 +45,13 @@ impl QuietUnixStream {
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?.into_inner();
         // Another one may be polling it, and end long before it does.
         let _entered = self.runtime.enter();
-        self.socket = Some(register(socket, Interest::READABLE | Interest::WRITABLE)?);
-        self.hears_of_room = true;
+        let registered = register(socket, Interest::READABLE | Interest::WRITABLE);
         if let Some(reader) = self.reader.take() {
+            // Also if there is nothing to wait for any more.
             reader.wake();
         }
+        self.socket = Some(registered?);
+        self.hears_of_room = true;
         Ok(())
     }
 
@@ -131,7 +133,7 @@ impl AsyncWrite for QuietUnixStream {
 
 #[expect(
     deprecated,
-    reason = "its successor is for any type: it has the caller promise that the descriptor stays the same, which a `UnixStream` sees to"
+    reason = "its successor has the caller promise what a `UnixStream` sees to: that the descriptor stays the same"
 )]
 fn register(socket: StdUnixStream, interest: Interest) -> io::Result<AsyncFd<StdUnixStream>> {
     AsyncFd::with_interest(socket, interest)
@@ -152,7 +154,9 @@ const MAX_READ_LEN: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::future::poll_fn;
+    use std::os::fd::AsRawFd;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -179,6 +183,20 @@ mod tests {
         (0..=250).cycle().take(MUCH).collect()
     }
 
+    /// What the kernel says of the socket's registration with epoll.
+    fn is_told_of_room(stream: &QuietUnixStream) -> bool {
+        const EPOLLOUT: u32 = 4;
+        let descriptor = stream.socket().unwrap().get_ref().as_raw_fd().to_string();
+        let events = fs::read_dir("/proc/self/fdinfo").unwrap().find_map(|info| {
+            let info = fs::read_to_string(info.ok()?.path()).ok()?;
+            info.lines().find_map(|line| {
+                let mut words = line.strip_prefix("tfd:")?.split_whitespace();
+                (words.next()? == descriptor).then(|| u32::from_str_radix(words.nth(1)?, 16).ok())?
+            })
+        });
+        events.expect("it is registered") & EPOLLOUT != 0
+    }
+
     #[tokio::test]
     async fn short_messages_go_both_ways_and_ends_are_told_apart() {
         let (mut near, mut far) = pair();
@@ -194,7 +212,7 @@ mod tests {
         let mut rest = Vec::new();
         far.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, b"last");
-        assert!(!near.hears_of_room && !far.hears_of_room);
+        assert_eq!([&near, &far].map(is_told_of_room), [false, false]);
 
         // Half of it is still open.
         far.write_all(b"back").await.unwrap();
@@ -286,7 +304,7 @@ mod tests {
         assert_eq!(read(&mut near), Poll::Pending);
         let piece = [5; MAX_READ_LEN];
         while poll_fn(|cx| Poll::Ready(Pin::new(&mut near).poll_write(cx, &piece))).await.is_ready() {}
-        assert!(near.hears_of_room);
+        assert!(is_told_of_room(&near) && !is_told_of_room(&far));
         assert_eq!(counter.0.load(Ordering::Acquire), 1, "it has to wait anew");
         assert_eq!(read(&mut near), Poll::Pending);
         far.write_all(b"hello").await.unwrap();

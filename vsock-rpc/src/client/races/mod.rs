@@ -140,8 +140,11 @@ impl Race {
         let turns = u32::try_from(self.random.below(FOREVER as usize + 1)).expect("a few");
         let mut request = cbor::encode_request(Work::NAME, &(number, turns), 1000).unwrap();
         request.set_deadline_ms(60_000);
-        self.connection.catch_up();
-        let Ok(mut ticket) = Arc::clone(&self.connection).begin(&request, permit) else {
+        let begun = Arc::clone(&self.connection).begin(&request, permit).or_else(|permit| {
+            self.connection.catch_up();
+            Arc::clone(&self.connection).begin(&request, permit)
+        });
+        let Ok(mut ticket) = begun else {
             self.seen.borrow_mut().not_begun += 1;
             return;
         };
