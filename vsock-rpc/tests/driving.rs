@@ -18,7 +18,7 @@ use tokio::task::{JoinSet, coop, yield_now};
 use tokio::time::{Instant, advance, sleep, timeout};
 use vsock_rpc::client::{Connector, DisconnectReason};
 use vsock_rpc::frame::FrameKind;
-use vsock_rpc::{Addr, CallError, Client, Listener, RemoteError, Router, Server, reason};
+use vsock_rpc::{Addr, CallError, Client, Listener, RemoteError, Router, Server, ServerHandle, reason};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -389,6 +389,66 @@ fn a_leader_without_budget_does_not_leave_the_stream_unread() {
     let began = std::time::Instant::now();
     assert_eq!(runtime.block_on(client.call::<Add>(&(5, 6), LONG)).unwrap(), 11);
     assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+}
+
+/// A unix server of [`Add`] and its client, of this runtime.
+async fn over_unix(dir: &tempfile::TempDir) -> (ServerHandle, Client) {
+    let addr = Addr::Unix(dir.path().join("s"));
+    let router = Router::new(()).method::<Add, _, _>(async |_, _, (a, b)| Ok(a + b));
+    let server = Server::builder(router).build().serve(Listener::bind(&addr).await.unwrap());
+    let client = Client::builder(addr).build();
+    client.call::<Add>(&(1, 2), LONG).await.unwrap();
+    (server, client)
+}
+
+#[tokio::test]
+async fn a_caller_that_never_has_budget_is_served_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_server, client) = over_unix(&dir).await;
+    let mut call = pin!(client.call::<Add>(&(3, 4), LONG));
+    let began = Instant::now();
+    let answered = poll_fn(|cx| {
+        let spent = pin!(use_up_budget()).poll(cx);
+        assert!(spent.is_ready() && !coop::has_budget_remaining());
+        call.as_mut().poll(cx)
+    });
+    assert_eq!(answered.await.unwrap(), 7);
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+}
+
+#[test]
+fn what_comes_after_a_reply_is_seen_though_the_budget_ended_with_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // As little as will do for the first reading, and not for the second.
+    for left in 1..8 {
+        let dir = tempfile::tempdir().unwrap();
+        let (server, client) = runtime.block_on(over_unix(&dir));
+        let mut call = Box::pin(client.call::<Add>(&(3, 4), LONG));
+        assert!(!runtime.block_on(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_ready()))));
+        let answered = runtime.block_on(async {
+            // The answer is there after some of these.
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            poll_fn(|cx| {
+                let mut units = Vec::new();
+                while let Poll::Ready(unit) = coop::poll_proceed(cx) {
+                    units.push(unit);
+                }
+                // Each gives back what there was before it.
+                (0..left).for_each(|_| drop(units.pop()));
+                units.into_iter().for_each(|unit| unit.made_progress());
+                Poll::Ready(call.as_mut().poll(cx).map(Result::unwrap))
+            })
+            .await
+        });
+        drop(call);
+        runtime.block_on(server.shutdown());
+        let (_server, _) = runtime.block_on(over_unix(&dir));
+        // A connection that was seen to end is made anew; one that was not fails the call.
+        let sum = runtime.block_on(client.call::<Add>(&(5, 6), LONG));
+        assert!(matches!(sum, Ok(11)), "{left} left, {answered:?}: {sum:?}");
+    }
 }
 
 #[test]

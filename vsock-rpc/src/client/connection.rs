@@ -1,8 +1,7 @@
 //! [`Connection`]: the calls of one connection, shared by their callers and whoever drives it.
 //!
-//! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply; or the caller
-//! drives itself, and takes the reply from there. Who
-//! drives is told in [`driving`](super::driving).
+//! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply; or the
+//! caller drives itself, and takes the reply from there. Who drives is told in [`driving`](super::driving).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -228,27 +227,31 @@ impl Connection {
         if call.written_at.end > written {
             return Err(Violation::UnknownRequest); // It is still on its way out.
         }
+        let permit;
         let delivery = match &mut call.state {
             CallState::Replied(_) => return Err(Violation::DuplicateReply),
             // Whoever drives does not look at the table again before it waits.
             CallState::Abandoned { .. } => {
-                drop(entry.remove());
+                permit = entry.remove().permit;
                 (None, table.over())
             }
             CallState::Waiting(_) if led == Some(request_id) => {
-                drop(entry.remove());
+                permit = entry.remove().permit;
                 (Some(reply), table.over())
             }
             CallState::Waiting(waker) => {
                 let waker = waker.take();
                 call.state = CallState::Replied(reply);
-                call.permit = None;
+                permit = call.permit.take();
                 (None, waker)
             }
         };
         table.leader.take_if(|leader| *leader == request_id);
         table.timed.take_if(|(timed, _)| *timed == request_id);
         table.was_useful = true;
+        drop(table);
+        // Whoever waits for it is woken.
+        drop(permit);
         Ok(delivery)
     }
 
@@ -259,8 +262,10 @@ impl Connection {
             table.phase = Phase::Leaving { reason: reason.clone() };
         }
         let is_disowned = |id| id > last_id || id == last_id && planted::DISOWNS_LAST;
-        table.lose(|id, _| is_disowned(id).then_some(false), reason, wakers);
+        let permits = table.lose(|id, _| is_disowned(id).then_some(false), reason, wakers);
         wakers.extend(table.depose());
+        drop(table);
+        drop(permits);
     }
 
     /// For the driver: the connection is gone, with everything in flight. Whom to wake goes to `wakers`.
@@ -271,10 +276,12 @@ impl Connection {
             Phase::Leaving { reason } => reason,
             Phase::Open => reason,
         };
-        table.lose(|_, start| Some(start < written), &reason, wakers);
+        let permits = table.lose(|_, start| Some(start < written), &reason, wakers);
         table.outgoing = WriteBuffer::default();
         // It has to see that it is over.
         wakers.extend(table.depose());
+        drop(table);
+        drop(permits);
     }
 
     /// For the driver: whether the server has left an abandoned call unanswered since before `limit`.
@@ -337,6 +344,15 @@ impl Connection {
         }
     }
 
+    /// As when the stream or a timer has something to do.
+    pub(super) fn wake_driver(&self) {
+        let mut table = self.lock();
+        table.was_woken = true;
+        let waker = table.waker_of_driver();
+        drop(table);
+        wake(waker);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         // No code of others runs under the lock, so that a poisoned table is still a whole one.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -349,11 +365,7 @@ impl Wake for Connection {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut table = self.lock();
-        table.was_woken = true;
-        let waker = table.waker_of_driver();
-        drop(table);
-        wake(waker);
+        self.wake_driver();
     }
 }
 
@@ -396,15 +408,17 @@ impl Table {
         if is_over { self.background.take() } else { None }
     }
 
-    /// Ends the calls for which `may_have_run` has an answer.
+    /// Ends the calls for which `may_have_run` has an answer. Returns their permits, which wake whoever waits for them.
     fn lose(
         &mut self,
         may_have_run: impl Fn(u64, u64) -> Option<bool>,
         reason: &DisconnectReason,
         wakers: &mut Vec<Waker>,
-    ) {
+    ) -> Vec<OwnedSemaphorePermit> {
+        let mut permits = Vec::new();
         self.calls.retain(|id, call| {
             let Some(may_have_run) = may_have_run(*id, call.written_at.start) else { return true };
+            permits.extend(call.permit.take());
             match &mut call.state {
                 CallState::Abandoned { .. } => return false,
                 CallState::Replied(_) => {}
@@ -412,11 +426,11 @@ impl Table {
                     wakers.extend(waker.take());
                     call.state =
                         CallState::Replied(Err(CallError::Disconnected { may_have_run, reason: reason.clone() }));
-                    call.permit = None;
                 }
             }
             true
         });
+        permits
     }
 }
 
@@ -467,7 +481,7 @@ impl Ticket {
         let Self { connection, request_id, is_unheeded, is_done } = self;
         let mut standing = connection.poll_reply(*request_id, is_unheeded, cx.waker(), deadline);
         if let Standing::Leads = standing {
-            match connection.lead(*request_id, cx) {
+            match connection.lead(*request_id) {
                 Led::Here(reply) => standing = Standing::Done(reply),
                 Led::Waits => {}
                 // Whoever is at it may not have seen this call.

@@ -1,9 +1,10 @@
 //! Who drives a connection: its background task, or a caller.
 //!
-//! A connection is driven in turns, each of which writes what is queued, reads what has come, and looks at the timeouts. Anybody may take one, under the lock of the [`Seat`], which nobody holds from one poll to the next. The
-//! stream and the timers know a single waker, the [`Connection`] itself, whoever polled them. It wakes the *leader*, if
-//! there is one, and else the background task. A caller whose call is the only one leads: its own task writes the request
-//! and reads the reply, with nobody to be woken in between. As soon as there is a second call, the background task drives.
+//! A connection is driven in turns, each of which writes what is queued, reads what has come, and looks at the timeouts.
+//! Anybody may take one, under the lock of the [`Seat`], which nobody holds from one poll to the next. The stream and the
+//! timers know a single waker, the [`Connection`] itself, whoever polled them. It wakes the *leader*, if there is one, and
+//! else the background task. A caller whose call is the only one leads: its own task writes the request and reads the reply,
+//! with nobody to be woken in between. As soon as there is a second call, the background task drives.
 //!
 //! # Why no wake-up is lost
 //! - A turn ends with the stream pending for the connection's waker, or with its driver due to be polled again. So what
@@ -14,6 +15,7 @@
 //!   waker of that time. That it has is taken note of under the table's lock, and looked at before the turn writes, so that what
 //!   comes during a turn counts for the next one.
 //! - The background task, once woken, takes a turn: it waits for the seat.
+//! - A leader whose task has no budget left hands over: neither its stream nor the alarm may have been asked.
 //! - A leader that is woken is polled, or dropped, or neither. Polled, it takes a turn, or hands over if it may not lead any
 //!   more or the seat is taken. Dropped, it hands over, because a Cancel is to be written. To hand over, also when a reply is
 //!   there or the connection ends, is to clear the leader under the table's lock and to wake the background task, if there
@@ -53,6 +55,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
+
+use tokio::task::coop::has_budget_remaining;
 
 use super::DisconnectReason;
 use super::builder::ClientLimits;
@@ -104,19 +108,17 @@ impl Connection {
     }
 
     /// Drives for the caller of this call.
-    pub(super) fn lead(&self, request_id: u64, cx: &mut Context<'_>) -> Led {
+    pub(super) fn lead(&self, request_id: u64) -> Led {
         let Some((progress, reply)) = self.try_turns(Hand::Leader(request_id)) else { return Led::Taken };
-        if let Some(reply) = reply {
-            if let Progress::Again = progress {
-                // Nobody else would look at what came after it.
-                self.depose();
-            }
-            return Led::Here(reply);
+        let is_again = matches!(progress, Progress::Again);
+        if !has_budget_remaining() || is_again && reply.is_some() {
+            // Without budget neither the stream nor the alarm need know whom to wake, and the next poll may have none either.
+            // After its reply, nobody else would look at what came behind it.
+            self.depose();
+        } else if is_again {
+            self.wake_driver();
         }
-        if let Progress::Again = progress {
-            cx.waker().wake_by_ref();
-        }
-        Led::Waits
+        reply.map_or(Led::Waits, Led::Here)
     }
 
     /// Looks at what a leader was woken for, and has not looked at.
