@@ -39,9 +39,8 @@
 //!   not lead; a ticket dropped before that hands over.
 //!
 //! # Why no deadline is missed
-//! Setting a timer and taking it back costs a call some hundred nanoseconds. So a call that leads from its first poll on goes
-//! by the connection's alarm, which calls that come one after another find set already; every other one has a timer of its
-//! own, in its caller's runtime.
+//! A call that leads from its first poll on goes by the connection's alarm, which calls that come one after another find set
+//! already; every other one has a timer of its own, in its caller's runtime.
 //! - The alarm belongs to the connection's runtime, which may stand still while another one runs: only callers in the same
 //!   runtime go by it.
 //! - Each turn sees the deadline together with what is to be written, moves the alarm if it has to come sooner, and wakes the
