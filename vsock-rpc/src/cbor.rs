@@ -49,7 +49,14 @@ pub(crate) fn encode_request<T: Serialize>(
     Ok(EncodedRequest { payload: out.bytes, deadline_at })
 }
 
-/// Keeps the memory of an encoding that is copied elsewhere for the next one of this thread, unless it is much.
+/// An encoding in memory of its own.
+pub(crate) fn copy(encoding: &[u8]) -> Vec<u8> {
+    let mut copy = spare_buffer();
+    copy.extend_from_slice(encoding);
+    copy
+}
+
+/// Keeps the memory of an encoding that is copied elsewhere, or done with, for the next one of this thread, unless it is much.
 pub(crate) fn give_back(encoding: Vec<u8>) {
     if encoding.capacity() <= MAX_SPARE {
         // At the end of a thread there may be no next one.

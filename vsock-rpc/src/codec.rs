@@ -1,6 +1,6 @@
 //! [`FrameCodec`]: frames to bytes and back, as a `tokio_util` codec.
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::frame::{Frame, FrameError, FrameHeader};
@@ -27,6 +27,7 @@ use crate::frame::{Frame, FrameError, FrameHeader};
 #[derive(Clone, Debug)]
 pub struct FrameCodec {
     max_payload_len: usize,
+    /// Of the frame that has arrived in part.
     header: Option<FrameHeader>,
     poison: Option<FrameError>,
 }
@@ -50,46 +51,34 @@ impl FrameCodec {
         self.max_payload_len = max_payload_len.min(PAYLOAD_LEN_CEILING);
     }
 
-    /// Whether there is nothing to decode, and nothing wrong so far.
-    pub(crate) fn is_at_rest(&self, buffered: &BytesMut) -> bool {
-        buffered.is_empty() && self.header.is_none() && self.poison.is_none()
+    /// The header of the frame at the front of `buffered`, once all of that frame is there.
+    pub(crate) fn find_frame(&mut self, buffered: &[u8]) -> Result<Option<FrameHeader>, FrameError> {
+        if let Some(error) = &self.poison {
+            return Err(error.clone());
+        }
+        let header = match (self.header, buffered.first_chunk()) {
+            (Some(header), _) => header,
+            (None, Some(bytes)) => FrameHeader::from_bytes(bytes, self.max_payload_len)
+                .inspect_err(|error| self.poison = Some(error.clone()))?,
+            (None, None) => return Ok(None),
+        };
+        let is_whole = buffered.len() >= header.frame_len();
+        // Once accepted, it stays so.
+        self.header = (!is_whole).then_some(header);
+        Ok(is_whole.then_some(header))
     }
 
-    /// Whether part of a frame has arrived, given what is left in the buffer.
-    pub(crate) fn is_inside_frame(&self, buffered: &BytesMut) -> bool {
-        self.header.is_some() || !buffered.is_empty()
-    }
-
-    /// Whether a frame has begun of which more has to come, given what is left in the buffer.
-    pub(crate) fn lacks_rest(&self, buffered: &BytesMut) -> bool {
-        let (header, payload_len) = match (self.header, buffered.split_first_chunk::<{ FrameHeader::LEN }>()) {
-            (Some(header), _) => (header, buffered.len()),
-            (None, Some((bytes, payload))) => match FrameHeader::from_bytes(bytes, self.max_payload_len) {
-                Ok(header) => (header, payload.len()),
+    /// Whether a frame has begun of which more has to come, given what is buffered.
+    pub(crate) fn lacks_rest(&self, buffered: &[u8]) -> bool {
+        let header = match (self.header, buffered.first_chunk()) {
+            (Some(header), _) => header,
+            (None, Some(bytes)) => match FrameHeader::from_bytes(bytes, self.max_payload_len) {
+                Ok(header) => header,
                 Err(_) => return false,
             },
             (None, None) => return !buffered.is_empty(),
         };
-        payload_len < header.payload_len as usize
-    }
-
-    fn next_frame(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let header = match self.header {
-            Some(header) => header,
-            None => {
-                let Some(bytes) = src.first_chunk::<{ FrameHeader::LEN }>() else { return Ok(None) };
-                let header = FrameHeader::from_bytes(bytes, self.max_payload_len)?;
-                src.advance(FrameHeader::LEN);
-                *self.header.insert(header)
-            }
-        };
-        // Not above the limit, which fits a usize.
-        let len = header.payload_len as usize;
-        if src.len() < len {
-            return Ok(None);
-        }
-        self.header = None;
-        Ok(Some(Frame::new(header.kind, header.request_id, src.split_to(len).freeze())))
+        buffered.len() < header.frame_len()
     }
 }
 
@@ -98,19 +87,14 @@ impl Decoder for FrameCodec {
     type Error = FrameError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        if let Some(error) = &self.poison {
-            return Err(error.clone());
-        }
-        self.next_frame(src).inspect_err(|error| self.poison = Some(error.clone()))
+        let Some(header) = self.find_frame(src)? else { return Ok(None) };
+        let payload = src.split_to(header.frame_len()).freeze().slice(FrameHeader::LEN..);
+        Ok(Some(Frame::new(header.kind, header.request_id, payload)))
     }
 
     fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         match self.decode(src)? {
-            None if self.is_inside_frame(src) => {
-                let header_len = if self.header.is_some() { FrameHeader::LEN } else { 0 };
-                let error = FrameError::Truncated { len: header_len + src.len() };
-                Err(self.poison.insert(error).clone())
-            }
+            None if !src.is_empty() => Err(self.poison.insert(FrameError::Truncated { len: src.len() }).clone()),
             frame => Ok(frame),
         }
     }

@@ -94,6 +94,12 @@ impl FrameHeader {
         bytes
     }
 
+    /// How many bytes the whole frame has.
+    pub(crate) fn frame_len(&self) -> usize {
+        // Limits on payloads are far below what a usize holds.
+        Self::LEN + self.payload_len as usize
+    }
+
     /// Appends the whole frame: the header, and the payload that it announces.
     pub(crate) fn put(&self, payload: &[u8], output: &mut impl BufMut) {
         output.put_slice(&self.to_bytes());

@@ -6,28 +6,25 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
-use tokio_util::codec::Decoder;
 
 use crate::alarm::earlier;
+use crate::byte_queue::ByteQueue;
 use crate::codec::FrameCodec;
-use crate::frame::{Frame, FrameError, FrameKind};
+use crate::frame::{FrameError, FrameHeader, FrameKind};
 use crate::transport::MAX_WRITE_LEN;
-use crate::write_buffer::{IDLE_CAPACITY, WriteBuffer};
 
 /// A byte stream with a codec, what has arrived of the next frames, and what waits to be written.
 ///
-/// Reads go through a buffer on the stack, so that a connection holds what has arrived, whatever its headers claim. A
-/// buffer that was emptied keeps at most [`IDLE_CAPACITY`].
+/// Reads go through a buffer on the stack, so that a connection holds what has arrived, whatever its headers claim.
 pub(crate) struct FrameIo<T> {
     io: T,
     codec: FrameCodec,
-    input: BytesMut,
-    /// How much memory `input` has, with what was taken from its front.
-    input_allocated: usize,
-    output: WriteBuffer,
+    input: ByteQueue,
+    /// How much of `input` is the frame that was found last, whose payload may still be looked at.
+    found: usize,
+    output: ByteQueue,
     needs_flush: bool,
     /// Bytes written since the connection began.
     written: u64,
@@ -45,9 +42,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         Self {
             io,
             codec: FrameCodec::new(max_payload_len),
-            input: BytesMut::new(),
-            input_allocated: 0,
-            output: WriteBuffer::default(),
+            input: ByteQueue::default(),
+            found: 0,
+            output: ByteQueue::default(),
             needs_flush: false,
             written: 0,
             partial_since: None,
@@ -63,8 +60,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
     }
 
     /// Queues frames that others have put together, and empties `frames`.
-    pub(crate) fn queue_all(&mut self, frames: &mut WriteBuffer) {
-        self.output.take(frames);
+    pub(crate) fn queue_all(&mut self, frames: &mut ByteQueue) {
+        self.output.put_all(frames);
     }
 
     /// How many bytes wait to be written.
@@ -111,10 +108,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         let mut scratch = [MaybeUninit::uninit(); READ_LEN];
         let mut buf = ReadBuf::uninit(&mut scratch);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
-        if make_room(&mut self.input, buf.filled().len()) {
-            self.input_allocated = self.input.capacity();
-        }
-        self.input.extend_from_slice(buf.filled());
+        self.release_frame();
+        self.input.put(buf.filled());
         self.paused_since = None;
         Poll::Ready(Ok(buf.filled().len()))
     }
@@ -124,35 +119,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         self.codec.set_max_payload_len(max_payload_len);
     }
 
-    /// The next frame that has arrived whole.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        // As is most often so after a frame.
-        if self.codec.is_at_rest(&self.input) {
-            self.partial_since = None;
-            return Ok(None);
+    /// The header of the next frame that has arrived whole.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<FrameHeader>, FrameError> {
+        self.release_frame();
+        let header = self.codec.find_frame(self.input.as_slice())?;
+        match header {
+            Some(header) => self.found = header.frame_len(),
+            None if !self.input.is_empty() => {
+                let since = self.paused_since;
+                self.partial_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
+                return Ok(None);
+            }
+            None => {}
         }
-        let frame = self.codec.decode(&mut self.input)?;
-        if frame.is_some() || !self.codec.is_inside_frame(&self.input) {
-            self.partial_since = None;
-        } else {
-            let since = self.paused_since;
-            self.partial_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
-        }
-        // The frame may share the memory, which keeps the buffer from telling how much it is.
-        if self.input.is_empty() && self.input_allocated > IDLE_CAPACITY {
-            self.discard_input();
-        }
-        Ok(frame)
+        self.partial_since = None;
+        Ok(header)
+    }
+
+    /// The payload of the frame that [`next_frame`](Self::next_frame) found, until it is called again, or anything is read.
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.input.as_slice()[..self.found].get(FrameHeader::LEN..).unwrap_or_default()
     }
 
     /// Whether the stream ended inside a frame, once it ended.
     pub(crate) fn is_inside_frame(&self) -> bool {
-        self.codec.is_inside_frame(&self.input)
+        self.input.len() > self.found
     }
 
     /// Notes that nothing is read now, because the peer does not take what waits for it. That gives it no more time for the
     /// frame that it has begun: what has arrived of it came just before.
     pub(crate) fn pause_reading(&mut self) {
+        self.release_frame();
         if !self.input.is_empty() {
             self.paused_since.get_or_insert_with(Instant::now);
         }
@@ -161,7 +158,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
     /// When the peer will have been too slow, in either direction.
     pub(crate) fn stalls_at(&self, frame_timeout: Duration, write_timeout: Duration) -> Option<Instant> {
         let partial_since =
-            self.partial_since.or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input)));
+            self.partial_since.or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input.as_slice()[self.found..])));
         let frame = partial_since.map(|since| since + frame_timeout);
         let write = self.blocked_since.map(|since| since + write_timeout);
         earlier(frame, write)
@@ -174,8 +171,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 
     /// Forgets what has arrived.
     pub(crate) fn discard_input(&mut self) {
-        self.input = BytesMut::new();
-        self.input_allocated = 0;
+        self.found = 0;
+        self.input.clear();
+    }
+
+    /// Nobody looks at the frame that was found last any more.
+    fn release_frame(&mut self) {
+        if self.found > 0 {
+            self.input.advance(std::mem::take(&mut self.found));
+        }
     }
 
     fn note_written(&mut self, len: usize) {
@@ -190,20 +194,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             self.blocked_since = None;
         }
     }
-}
-
-/// Makes room for so many bytes more, in a buffer that then has at most twice what it holds or needs. Returns whether its
-/// memory is new.
-///
-/// Left to itself, a `BytesMut` doubles what it held when it was fullest, with all that was taken from its front since.
-fn make_room(buffer: &mut BytesMut, additional: usize) -> bool {
-    if buffer.capacity() - buffer.len() >= additional || buffer.try_reclaim(additional) {
-        return false;
-    }
-    let mut grown = BytesMut::with_capacity((buffer.len() + additional).max(2 * buffer.len()));
-    grown.extend_from_slice(buffer);
-    *buffer = grown;
-    true
 }
 
 const READ_LEN: usize = 16 * 1024;

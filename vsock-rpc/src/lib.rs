@@ -3,6 +3,7 @@
 
 mod accepting;
 mod alarm;
+mod byte_queue;
 mod cbor;
 pub mod client;
 pub mod codec;
@@ -26,7 +27,6 @@ pub mod server;
 pub mod session;
 mod tasks;
 pub mod transport;
-mod write_buffer;
 
 pub use self::cbor::CborError;
 pub use self::client::{CallError, Client};

@@ -6,8 +6,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::cbor;
 use crate::method::{CallContext, MAX_METHOD_NAME_LEN, Method};
 use crate::remote_error::{RemoteError, code};
@@ -70,7 +68,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         F: Future<Output = Result<M::Response, RemoteError>> + Send + 'static,
     {
         let state = Arc::clone(&self.state);
-        self.route::<M>(move |call, body, _| match cbor::decode::<M::Request>(body.as_slice()) {
+        self.route::<M>(move |call, body, _| match cbor::decode::<M::Request>(body) {
             Ok(request) => {
                 let Call { context, max_response_len } = call;
                 let answer = handler(Arc::clone(&state), context, request);
@@ -93,7 +91,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     {
         let state = Arc::clone(&self.state);
         let handler = Arc::new(handler);
-        self.route::<M>(move |call, body, place| match cbor::decode::<M::Request>(body.as_slice()) {
+        self.route::<M>(move |call, body, place| match cbor::decode::<M::Request>(body) {
             Ok(request) => {
                 let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
                 let (Call { context, max_response_len }, place) = (call, place.share());
@@ -114,7 +112,7 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     fn route<M: Method>(
         mut self,
-        serve: impl Fn(Call, Body<'_>, &mut RequestPlace) -> Answer + Send + Sync + 'static,
+        serve: impl Fn(Call, &[u8], &mut RequestPlace) -> Answer + Send + Sync + 'static,
     ) -> Self {
         const { assert!(!M::NAME.is_empty() && M::NAME.len() <= MAX_METHOD_NAME_LEN) };
         let previous = self.routes.by_name.insert(M::NAME, Box::new(serve));
@@ -146,7 +144,7 @@ pub(crate) struct Routes {
 ///
 /// The request's share of the server's bound the connection holds until the answer is written; whatever else may outlive the
 /// connection's interest shares it.
-pub(crate) type Handler = dyn Fn(Call, Body<'_>, &mut RequestPlace) -> Answer + Send + Sync;
+pub(crate) type Handler = dyn Fn(Call, &[u8], &mut RequestPlace) -> Answer + Send + Sync;
 
 impl Routes {
     /// The name as this program spells it, and its handler.
@@ -158,25 +156,6 @@ impl Routes {
     #[cfg(feature = "tower")]
     pub(crate) fn map(&self, mut handler: impl FnMut(&'static str) -> Box<Handler>) -> Self {
         Self { by_name: self.by_name.keys().map(|name| (*name, handler(name))).collect() }
-    }
-}
-
-/// A request's body: the end of the payload in which it came.
-pub(crate) struct Body<'a> {
-    pub(crate) payload: &'a Bytes,
-    pub(crate) start: usize,
-}
-
-impl Body<'_> {
-    fn as_slice(&self) -> &[u8] {
-        &self.payload[self.start..]
-    }
-
-    /// The body beyond its payload's life. It is copied: the payload shares its memory with all that arrived in the same
-    /// read, which is in no bound on requests.
-    #[cfg(feature = "tower")]
-    pub(crate) fn to_bytes(&self) -> Bytes {
-        Bytes::copy_from_slice(self.as_slice())
     }
 }
 

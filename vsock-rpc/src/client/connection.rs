@@ -12,19 +12,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use bytes::Bytes;
 use tokio::runtime::{self, Handle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::driving::{Led, Seat};
 use super::{CallError, DisconnectReason};
+use crate::byte_queue::ByteQueue;
 use crate::cbor::EncodedRequest;
 use crate::frame::FrameKind;
 use crate::planted;
-use crate::write_buffer::WriteBuffer;
 
-pub(super) type Reply = Result<Bytes, CallError>;
+/// A response, still encoded, in memory that [`give_back`](crate::cbor::give_back) takes; or what went wrong.
+pub(super) type Reply = Result<Vec<u8>, CallError>;
 
 /// The table, behind a lock that is held for moments only, and what drives the connection, behind another: whoever needs
 /// both takes that one first. As a waker it is what the stream and the timers wake.
@@ -42,7 +42,7 @@ struct Table {
     phase: Phase,
     last_id: u64,
     /// Frames for the driver to write.
-    outgoing: WriteBuffer,
+    outgoing: ByteQueue,
     /// Bytes of frames made since the connection began, to compare with those written.
     queued: u64,
     /// The background task; `None` if it was woken since it last began a turn.
@@ -173,7 +173,7 @@ impl Connection {
     }
 
     /// For the driver: moves what is to be written, and remembers the background task, if that is who drives.
-    pub(super) fn take_outgoing(&self, take: impl FnOnce(&mut WriteBuffer), background: Option<&Waker>) -> Outlook {
+    pub(super) fn take_outgoing(&self, take: impl FnOnce(&mut ByteQueue), background: Option<&Waker>) -> Outlook {
         let mut table = self.lock();
         if !table.outgoing.is_empty() {
             take(&mut table.outgoing);
@@ -277,7 +277,7 @@ impl Connection {
             Phase::Open => reason,
         };
         let permits = table.lose(|_, start| Some(start < written), &reason, wakers);
-        table.outgoing = WriteBuffer::default();
+        table.outgoing = ByteQueue::default();
         // It has to see that it is over.
         wakers.extend(table.depose());
         drop(table);

@@ -14,7 +14,7 @@ use super::connection::{Connection, Outlook, Reply, Violation};
 use super::{CallError, DisconnectReason};
 use crate::alarm::{Alarm, earlier};
 use crate::cbor;
-use crate::frame::{Frame, FrameKind};
+use crate::frame::{FrameHeader, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::goaway::{self, reason};
 use crate::remote_error::RemoteError;
@@ -144,8 +144,8 @@ impl Driver {
     fn deal(&mut self, turn: &mut Turn<'_>) -> Result<(), RemoteError> {
         loop {
             match self.frames.next_frame() {
-                Ok(Some(frame)) => {
-                    self.on_frame(frame, turn).map_err(|message| RemoteError::new(reason::PROTOCOL_ERROR, message))?;
+                Ok(Some(header)) => {
+                    self.on_frame(header, turn).map_err(|message| RemoteError::new(reason::PROTOCOL_ERROR, message))?;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
@@ -156,16 +156,17 @@ impl Driver {
         }
     }
 
-    fn on_frame(&mut self, frame: Frame, turn: &mut Turn<'_>) -> Result<(), String> {
-        let reply = match frame.kind {
-            FrameKind::Response => Ok(frame.payload),
-            FrameKind::Error => Err(CallError::Remote(decode_error(&frame)?)),
+    fn on_frame(&mut self, header: FrameHeader, turn: &mut Turn<'_>) -> Result<(), String> {
+        let FrameHeader { kind, request_id, .. } = header;
+        let reply = match kind {
+            FrameKind::Response => Ok(cbor::copy(self.frames.payload())),
+            FrameKind::Error => Err(CallError::Remote(self.decode_error(kind)?)),
             FrameKind::GoAway => {
-                let error = decode_error(&frame)?;
-                turn.connection.go_away(frame.request_id, &DisconnectReason::GoAway(error), turn.wakers);
+                let error = self.decode_error(kind)?;
+                turn.connection.go_away(request_id, &DisconnectReason::GoAway(error), turn.wakers);
                 return Ok(());
             }
-            FrameKind::Pong if self.liveness.ping == Some(frame.request_id) => {
+            FrameKind::Pong if self.liveness.ping == Some(request_id) => {
                 self.liveness.ping = None;
                 return Ok(());
             }
@@ -173,16 +174,20 @@ impl Driver {
         };
         let led = if let Hand::Leader(id) = turn.hand { Some(id) } else { None };
         // The call is out of the table already, and would count as unknown.
-        if turn.reply.is_some() && led == Some(frame.request_id) {
+        if turn.reply.is_some() && led == Some(request_id) {
             return Err(Violation::DuplicateReply.to_string());
         }
-        let delivered = turn.connection.reply(frame.request_id, reply, self.frames.written(), led);
+        let delivered = turn.connection.reply(request_id, reply, self.frames.written(), led);
         let (here, waker) = delivered.map_err(|violation| violation.to_string())?;
         turn.wakers.extend(waker);
         if here.is_some() {
             *turn.reply = here;
         }
         Ok(())
+    }
+
+    fn decode_error(&self, kind: FrameKind) -> Result<RemoteError, String> {
+        cbor::decode(self.frames.payload()).map_err(|error| format!("a malformed {kind:?}: {error}"))
     }
 
     /// The server broke a rule: say so, then end. The calls end now; nothing it says is trusted any more.
@@ -261,10 +266,6 @@ impl Driver {
     fn stalls_at(&self) -> Option<Instant> {
         self.frames.stalls_at(self.limits.stall_timeout, self.limits.stall_timeout)
     }
-}
-
-fn decode_error(frame: &Frame) -> Result<RemoteError, String> {
-    cbor::decode(&frame.payload).map_err(|error| format!("a malformed {:?}: {error}", frame.kind))
 }
 
 fn io_failed(error: io::Error) -> DisconnectReason {

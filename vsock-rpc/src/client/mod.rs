@@ -18,7 +18,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -88,12 +87,14 @@ impl Client {
             let deadline = now + cut_to_max_timeout(timeout);
             #[cfg(feature = "tower")]
             let payload = match layered {
-                Some(layered) => layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?,
+                Some(layered) => Vec::from(layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?),
                 None => inner.exchange(request, deadline, now).await?,
             };
             #[cfg(not(feature = "tower"))]
             let payload = inner.exchange(request, deadline, now).await?;
-            cbor::decode(&payload).map_err(CallError::MalformedResponse)
+            let response = cbor::decode(&payload).map_err(CallError::MalformedResponse);
+            cbor::give_back(payload);
+            response
         }
     }
 
@@ -122,7 +123,7 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
-    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant, now: Instant) -> Result<Bytes, CallError> {
+    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant, now: Instant) -> Result<Vec<u8>, CallError> {
         let mut ticket = match self.begin_now(&mut request, deadline, now) {
             Ok(begun) => {
                 // It is copied; while its caller waits, its memory serves others.

@@ -71,7 +71,7 @@ impl ClientService {
     /// The innermost service, which makes a call of its own for each that comes.
     pub(crate) fn new<F>(exchange: impl Fn(EncodedRequest, Instant) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<Bytes, CallError>> + Send + 'static,
+        F: Future<Output = Result<Vec<u8>, CallError>> + Send + 'static,
     {
         let call = move |call: OutgoingCall| -> Exchanging {
             let mark = MarkOnDrop(Some(call.may_have_run));
@@ -82,7 +82,7 @@ impl ClientService {
                 if result.as_ref().is_err_and(|error| !error.may_have_run()) {
                     mark.0 = None;
                 }
-                result
+                result.map(Bytes::from)
             })
         };
         Self { call: Arc::new(call) }

@@ -14,7 +14,7 @@ use super::{BoxError, oneshot};
 use crate::method::CallContext;
 use crate::remote_error::{RemoteError, code};
 use crate::request_place::{RequestPlace, SharedPlace};
-use crate::router::{Answer, Body, Call, Router, Routes};
+use crate::router::{Answer, Call, Router, Routes};
 
 /// A call on its way to its handler. Each clone holds the call's place among the requests in flight, also after the answer.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ impl Service<IncomingCall> for HandlerService {
     fn call(&mut self, IncomingCall { call, body, place }: IncomingCall) -> LayeredAnswer {
         match self.routes.find(call.context.method) {
             Some((_, serve)) => {
-                let answer = serve(call, Body { payload: &body, start: 0 }, &mut RequestPlace::Shared(place));
+                let answer = serve(call, &body, &mut RequestPlace::Shared(place));
                 Box::pin(async move { answer.await.map(Bytes::from) })
             }
             // A layer is around the methods that were there when it came, and the server asks for no other.
@@ -103,8 +103,8 @@ impl<S> Router<S> {
             let service = layer.layer(HandlerService { routes: Arc::clone(&routes) });
             routes.map(|_| {
                 let service = service.clone();
-                Box::new(move |call: Call, body: Body<'_>, place: &mut RequestPlace| -> Answer {
-                    let call = IncomingCall { call, body: body.to_bytes(), place: place.share() };
+                Box::new(move |call: Call, body: &[u8], place: &mut RequestPlace| -> Answer {
+                    let call = IncomingCall { call, body: Bytes::copy_from_slice(body), place: place.share() };
                     let answer = oneshot(service.clone(), call);
                     Box::pin(async move { answer.await.map(Vec::from).map_err(into_remote) })
                 })

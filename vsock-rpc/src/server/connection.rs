@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -20,14 +19,14 @@ use super::unwritten::Unwritten;
 use crate::alarm::{Alarm, earlier};
 use crate::cbor;
 use crate::fairness::let_others_go_first;
-use crate::frame::{Frame, FrameError, FrameKind};
+use crate::frame::{FrameError, FrameHeader, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::goaway::{self, reason};
 use crate::method::{CallContext, ConnectionFacts};
 use crate::planted;
 use crate::remote_error::{RemoteError, code};
 use crate::request_place::RequestPlace;
-use crate::router::{Body, Call};
+use crate::router::Call;
 use crate::seldom::Seldom;
 
 pub(super) struct Connection<T> {
@@ -193,7 +192,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             // A handler may have raised it.
             self.frames.set_max_payload_len(self.facts.max_payload_len());
             match self.frames.next_frame() {
-                Ok(Some(frame)) => self.on_frame(frame, cx),
+                Ok(Some(header)) => self.on_frame(header, cx),
                 // Answers and handlers that just began come before more bytes.
                 Ok(None) if any || has_read => return Turn::Again,
                 Ok(None) => match self.read(cx) {
@@ -239,20 +238,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    fn on_frame(&mut self, frame: Frame, cx: &mut Context<'_>) {
-        match frame.kind {
-            FrameKind::Request => self.on_request(&frame, cx),
-            FrameKind::Cancel => self.in_flight.cancel(frame.request_id),
-            FrameKind::Ping => self.frames.queue(FrameKind::Pong, frame.request_id, &[]),
+    fn on_frame(&mut self, FrameHeader { kind, request_id, .. }: FrameHeader, cx: &mut Context<'_>) {
+        match kind {
+            FrameKind::Request => self.on_request(request_id, cx),
+            FrameKind::Cancel => self.in_flight.cancel(request_id),
+            FrameKind::Ping => self.frames.queue(FrameKind::Pong, request_id, &[]),
             FrameKind::GoAway => self.phase = Phase::Draining,
             FrameKind::Error | FrameKind::Pong | FrameKind::Response => {
-                self.abort(reason::PROTOCOL_ERROR, format!("a client sends no {:?}", frame.kind));
+                self.abort(reason::PROTOCOL_ERROR, format!("a client sends no {kind:?}"));
             }
         }
     }
 
-    fn on_request(&mut self, frame: &Frame, cx: &mut Context<'_>) {
-        let request_id = frame.request_id;
+    fn on_request(&mut self, request_id: u64, cx: &mut Context<'_>) {
         if request_id < self.last_id || request_id == self.last_id && !planted::DUPLICATE_ID {
             return self.abort(reason::PROTOCOL_ERROR, "request ids must rise".to_owned());
         }
@@ -260,7 +258,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return; // The GoAway disowned it already.
         }
         self.last_id = request_id;
-        match self.serve(request_id, &frame.payload, cx) {
+        match self.serve(request_id, cx) {
             Ok(None) => {}
             Ok(Some(answered)) => self.answer(answered),
             // Refusals take no place: they are short, and MAX_QUEUED bounds them.
@@ -269,12 +267,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     /// Starts the handler; `Err` if there is none to start, `Ok(Some)` if it answered at once.
-    fn serve(
-        &mut self,
-        request_id: u64,
-        payload: &Bytes,
-        cx: &mut Context<'_>,
-    ) -> Result<Option<Answered>, RemoteError> {
+    fn serve(&mut self, request_id: u64, cx: &mut Context<'_>) -> Result<Option<Answered>, RemoteError> {
+        let payload = self.frames.payload();
         let place = self.admit(payload.len())?;
         let limits = &self.core.limits;
         let parts = cbor::split_request(payload)
@@ -289,8 +283,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let max_response_len = self.facts.max_payload_len();
         let context = CallContext { deadline, method, connection: Arc::clone(&self.facts), request_id };
         let call = Call { context, max_response_len };
-        let body = Body { payload, start: payload.len() - parts.body.len() };
-        Ok(self.in_flight.start(request_id, deadline, place, |place| serve(call, body, place), cx))
+        Ok(self.in_flight.start(request_id, deadline, place, |place| serve(call, parts.body, place), cx))
     }
 
     /// A place among the requests at work and the answers that wait to be written.

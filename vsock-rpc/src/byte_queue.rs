@@ -1,16 +1,16 @@
-//! [`WriteBuffer`]: bytes of frames that wait to be written.
+//! [`ByteQueue`]: bytes of frames that wait to be written, or have arrived.
 
 use crate::frame::{FrameHeader, FrameKind};
 
-/// Whole frames, of which the first may be written in part. Emptied, it keeps at most [`IDLE_CAPACITY`].
+/// Added at the back and taken from the front. Emptied, it keeps at most [`IDLE_CAPACITY`].
 #[derive(Debug, Default)]
-pub(crate) struct WriteBuffer {
+pub(crate) struct ByteQueue {
     bytes: Vec<u8>,
-    /// How many of the bytes are written.
+    /// How many of the bytes are taken.
     start: usize,
 }
 
-impl WriteBuffer {
+impl ByteQueue {
     /// Appends a frame whose payload is known to be within the limits.
     pub(crate) fn put_frame(&mut self, kind: FrameKind, request_id: u64, payload: &[u8]) {
         let payload_len = u32::try_from(payload.len()).expect("payloads are bounded far below 4 GiB");
@@ -19,15 +19,19 @@ impl WriteBuffer {
         header.put(payload, &mut self.bytes);
     }
 
-    /// Appends what waits in `frames`, and empties it.
-    pub(crate) fn take(&mut self, frames: &mut Self) {
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends what is in `other`, and empties it.
+    pub(crate) fn put_all(&mut self, other: &mut Self) {
         if self.is_empty() {
-            std::mem::swap(self, frames);
+            std::mem::swap(self, other);
         } else {
-            self.make_room(frames.len());
-            self.bytes.extend_from_slice(frames.as_slice());
+            self.put(other.as_slice());
         }
-        frames.clear();
+        other.clear();
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -42,16 +46,16 @@ impl WriteBuffer {
         self.len() == 0
     }
 
-    /// Notes that the first `len` bytes are written.
+    /// Takes the first `len` bytes away.
     pub(crate) fn advance(&mut self, len: usize) {
         self.start += len;
-        debug_assert!(self.start <= self.bytes.len(), "more is written than was there");
+        debug_assert!(self.start <= self.bytes.len(), "more is taken than was there");
         if self.is_empty() {
             self.clear();
         }
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.start = 0;
         self.bytes.clear();
         if self.bytes.capacity() > IDLE_CAPACITY {
@@ -59,15 +63,15 @@ impl WriteBuffer {
         }
     }
 
-    /// Makes room for so many bytes more, in memory of which there is at most twice the most that waited since it was empty.
+    /// Makes room for so many bytes more, in memory of which there is at most twice the most that it held since it was empty.
     ///
-    /// Left to itself, a `Vec` doubles what it held when it was fullest, with all that is written of it.
+    /// Left to itself, a `Vec` doubles what it held when it was fullest, with all that is taken of it.
     fn make_room(&mut self, additional: usize) {
         if self.bytes.capacity() - self.bytes.len() >= additional {
             return;
         }
         let len = self.len();
-        // Moved no more often than as many bytes were written.
+        // Moved no more often than as many bytes were taken.
         if self.start >= len && self.bytes.capacity() - len >= additional {
             self.bytes.drain(..self.start);
         } else {
@@ -79,7 +83,7 @@ impl WriteBuffer {
     }
 }
 
-/// What an empty buffer may keep for the next frame.
+/// What an empty one may keep for the next frame.
 pub(crate) const IDLE_CAPACITY: usize = 32 * 1024;
 
 #[cfg(test)]
@@ -93,15 +97,17 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Put(usize),
-        Take(usize),
-        /// So many thousandths of what waits.
+        PutFrame(usize),
+        PutAll(usize),
+        /// So many thousandths of what is there.
         Advance(usize),
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..20_000_usize).prop_map(Step::Put),
-            (0..20_000_usize).prop_map(Step::Take),
+            (0..20_000_usize).prop_map(Step::PutFrame),
+            (0..20_000_usize).prop_map(Step::PutAll),
             (0..=1_000_usize).prop_map(Step::Advance),
             Just(Step::Advance(1_000)),
         ]
@@ -110,7 +116,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_put_comes_out_in_order_and_memory_is_bounded(steps in prop::collection::vec(any_step(), 0..40)) {
-            let (mut buffer, mut expected, mut most) = (WriteBuffer::default(), VecDeque::new(), 0);
+            let (mut queue, mut expected, mut most) = (ByteQueue::default(), VecDeque::new(), 0);
             for (number, step) in steps.into_iter().enumerate() {
                 let payload = |len: usize| vec![u8::try_from(number).expect("few steps"); len];
                 let mut frame = |len: usize| {
@@ -120,25 +126,29 @@ mod tests {
                 };
                 match step {
                     Step::Put(len) => {
-                        frame(len);
-                        buffer.put_frame(FrameKind::Response, 1, &payload(len));
+                        expected.extend(payload(len));
+                        queue.put(&payload(len));
                     }
-                    Step::Take(len) => {
+                    Step::PutFrame(len) => {
                         frame(len);
-                        let mut other = WriteBuffer::default();
+                        queue.put_frame(FrameKind::Response, 1, &payload(len));
+                    }
+                    Step::PutAll(len) => {
+                        frame(len);
+                        let mut other = ByteQueue::default();
                         other.put_frame(FrameKind::Response, 1, &payload(len));
-                        buffer.take(&mut other);
+                        queue.put_all(&mut other);
                         prop_assert!(other.is_empty());
                     }
                     Step::Advance(thousandths) => {
-                        let len = buffer.len() * thousandths / 1_000;
+                        let len = queue.len() * thousandths / 1_000;
                         expected.drain(..len);
-                        buffer.advance(len);
+                        queue.advance(len);
                     }
                 }
-                prop_assert!(buffer.as_slice().iter().eq(&expected));
-                most = if buffer.is_empty() { 0 } else { most.max(buffer.len()) };
-                prop_assert!(buffer.bytes.capacity() <= (2 * most).max(IDLE_CAPACITY), "{}", buffer.bytes.capacity());
+                prop_assert!(queue.as_slice().iter().eq(&expected));
+                most = if queue.is_empty() { 0 } else { most.max(queue.len()) };
+                prop_assert!(queue.bytes.capacity() <= (2 * most).max(IDLE_CAPACITY), "{}", queue.bytes.capacity());
             }
         }
     }
