@@ -338,6 +338,7 @@ impl BoundedWriter {
     }
 
     /// A text of fewer than 256 bytes.
+    #[inline]
     fn push_short_text(&mut self, text: &str) -> Result<(), CborError> {
         match u8::try_from(text.len()) {
             Ok(len @ 0..=23) => self.push(&[MAJOR_TEXT << 5 | len])?,
@@ -347,6 +348,7 @@ impl BoundedWriter {
         self.push(text.as_bytes())
     }
 
+    #[inline]
     fn push(&mut self, bytes: &[u8]) -> Result<(), CborError> {
         if bytes.len() > self.max_len - self.bytes.len() {
             return Err(CborError::TooLong { max: self.max_len });

@@ -83,15 +83,15 @@ impl Client {
         let layered = self.layered.clone();
         async move {
             let request = encoded.map_err(CallError::UnsendableRequest)?;
-            let now = Instant::now();
-            let deadline = now + cut_to_max_timeout(timeout);
+            let timeout = cut_to_max_timeout(timeout);
+            let deadline = Instant::now() + timeout;
             #[cfg(feature = "tower")]
             let payload = match layered {
                 Some(layered) => Vec::from(layered.serve(OutgoingCall::new(M::NAME, request, deadline)).await?),
-                None => inner.exchange(request, deadline, now).await?,
+                None => inner.exchange(request, deadline, timeout).await?,
             };
             #[cfg(not(feature = "tower"))]
-            let payload = inner.exchange(request, deadline, now).await?;
+            let payload = inner.exchange(request, deadline, timeout).await?;
             let response = cbor::decode(&payload).map_err(CallError::MalformedResponse);
             cbor::give_back(payload);
             response
@@ -108,7 +108,7 @@ impl Client {
                 let inner = Arc::clone(&inner);
                 ClientService::new(move |request, deadline| {
                     let inner = Arc::clone(&inner);
-                    async move { inner.exchange(request, deadline, Instant::now()).await }
+                    async move { inner.exchange(request, deadline, until(deadline)).await }
                 })
             }),
             inner,
@@ -123,8 +123,9 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
-    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant, now: Instant) -> Result<Vec<u8>, CallError> {
-        let mut ticket = match self.begin_now(&mut request, deadline, now) {
+    /// `left` is how long it is until the deadline.
+    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant, left: Duration) -> Result<Vec<u8>, CallError> {
+        let mut ticket = match self.begin_now(&mut request, left) {
             Ok(begun) => {
                 // It is copied; while its caller waits, its memory serves others.
                 cbor::give_back(request.into_payload());
@@ -147,12 +148,11 @@ impl Inner {
     fn begin_now(
         &self,
         request: &mut EncodedRequest,
-        deadline: Instant,
-        now: Instant,
+        left: Duration,
     ) -> Result<Result<Ticket, CallError>, Option<OwnedSemaphorePermit>> {
         let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else { return Err(None) };
         let Some(connection) = self.dialer.likely() else { return Err(Some(permit)) };
-        self.begin_on(connection, permit, request, deadline, now).map_err(Some)
+        self.begin_on(connection, permit, request, left).map_err(Some)
     }
 
     async fn begin(
@@ -167,7 +167,7 @@ impl Inner {
         };
         loop {
             let connection = self.dialer.connection(deadline).await?;
-            match self.begin_on(connection, permit, &mut request, deadline, Instant::now()) {
+            match self.begin_on(connection, permit, &mut request, until(deadline)) {
                 Ok(begun) => return begun,
                 // It ended since it was looked up, and the dialer pauses; or its leader was woken and has not come, and the
                 // dialer deposes it.
@@ -195,13 +195,11 @@ impl Inner {
         connection: Arc<Connection>,
         permit: OwnedSemaphorePermit,
         request: &mut EncodedRequest,
-        deadline: Instant,
-        now: Instant,
+        left: Duration,
     ) -> Result<Result<Ticket, CallError>, OwnedSemaphorePermit> {
         if self.dialer.wants_another() {
             self.grow();
         }
-        let left = deadline.saturating_duration_since(now);
         if left.is_zero() {
             return Ok(Err(CallError::DeadlineExceeded { may_have_run: false }));
         }
@@ -226,6 +224,10 @@ impl Drop for Inner {
             growth.abort();
         }
     }
+}
+
+fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// Rounded up: a call with less than a millisecond left still has a deadline that is not over.
