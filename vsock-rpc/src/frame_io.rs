@@ -157,8 +157,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 
     /// When the peer will have been too slow, in either direction.
     pub(crate) fn stalls_at(&self, frame_timeout: Duration, write_timeout: Duration) -> Option<Instant> {
-        let partial_since =
-            self.partial_since.or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input.as_slice()[self.found..])));
+        let partial_since = self
+            .partial_since
+            .or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input.as_slice()[self.found..])));
         let frame = partial_since.map(|since| since + frame_timeout);
         let write = self.blocked_since.map(|since| since + write_timeout);
         earlier(frame, write)

@@ -3,28 +3,23 @@
 //! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply; or the
 //! caller drives itself, and takes the reply from there. Who drives is told in [`driving`](super::driving).
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::future::{Future, poll_fn};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::ops::Range;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 
 use tokio::runtime::{self, Handle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::driving::{Led, Seat};
-use super::{CallError, DisconnectReason};
+use super::DisconnectReason;
+use super::aftermath::{Aftermath, LedReply};
+use super::driving::Seat;
+use super::table::{Call, CallState, Phase, Reply, Table, keep};
+use super::ticket::Ticket;
 use crate::byte_queue::ByteQueue;
 use crate::cbor::EncodedRequest;
 use crate::frame::FrameKind;
 use crate::planted;
-
-/// A response, still encoded, in memory that [`give_back`](crate::cbor::give_back) takes; or what went wrong.
-pub(super) type Reply = Result<Vec<u8>, CallError>;
 
 /// The table, behind a lock that is held for moments only, and what drives the connection, behind another: whoever needs
 /// both takes that one first. As a waker it is what the stream and the timers wake.
@@ -34,53 +29,6 @@ pub(super) struct Connection {
     pub(super) seat: Seat,
     /// Where its stream, its alarm and its background task are.
     runtime: Option<runtime::Id>,
-}
-
-#[derive(Default)]
-struct Table {
-    calls: HashMap<u64, Call, BuildHasherDefault<IdHasher>>,
-    phase: Phase,
-    last_id: u64,
-    /// Frames for the driver to write.
-    outgoing: ByteQueue,
-    /// Bytes of frames made since the connection began, to compare with those written.
-    queued: u64,
-    /// The background task; `None` if it was woken since it last began a turn.
-    background: Option<Waker>,
-    /// The call whose caller drives, instead of the background task: the only one in the table.
-    leader: Option<u64>,
-    /// The call that the connection's alarm wakes at its deadline, if it still waits.
-    timed: Option<(u64, Instant)>,
-    /// Whether the stream or a timer woke the connection since the last turn began.
-    was_woken: bool,
-    /// Whether a call was ever answered on this connection.
-    was_useful: bool,
-}
-
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Open,
-    /// No new calls; those in flight may still be answered.
-    Leaving {
-        reason: DisconnectReason,
-    },
-    Closed,
-}
-
-struct Call {
-    state: CallState,
-    /// Where the request begins in the stream of all bytes, and where it ends.
-    written_at: Range<u64>,
-    /// The call's share of the client's bound. An abandoned call keeps it until the server has answered, or else a
-    /// caller that cancels could have the server work on any number.
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-enum CallState {
-    Abandoned { since: Instant },
-    Replied(Reply),
-    Waiting(Option<Waker>),
 }
 
 /// What the driver sees of the table when it takes what is to be written.
@@ -105,6 +53,11 @@ impl Connection {
         Self { runtime: this_runtime(), ..Self::default() }
     }
 
+    /// Whether this is called in the runtime that its stream belongs to.
+    pub(super) fn is_in_its_runtime(&self) -> bool {
+        self.runtime.is_some() && self.runtime == this_runtime()
+    }
+
     /// Queues a request. Gives the permit back if the connection takes no more calls, or there is something to
     /// [`catch_up`](Self::catch_up) with first.
     pub(super) fn begin(
@@ -126,7 +79,7 @@ impl Connection {
         table.calls.insert(request_id, Call { state, written_at, permit: Some(permit) });
         drop(table);
         wake(background);
-        Ok(Ticket { connection: self, request_id, is_unheeded: is_alone, is_done: false })
+        Ok(Ticket::new(self, request_id, is_alone))
     }
 
     /// `None` if the connection takes no more calls.
@@ -210,14 +163,15 @@ impl Connection {
     }
 
     /// For the driver: a reply came. `written` is how many bytes had been written by then, and `led` the call whose caller
-    /// drives. That one takes its reply from here; for others it is left in the table. Returns whom to wake, too.
+    /// drives. That one finds its reply in the aftermath; for others it is left in the table.
     pub(super) fn reply(
         &self,
         request_id: u64,
         reply: Reply,
         written: u64,
         led: Option<u64>,
-    ) -> Result<(Option<Reply>, Option<Waker>), Violation> {
+        after: &mut Aftermath,
+    ) -> Result<(), Violation> {
         let mut table = self.lock();
         let request_id = if planted::SHORT_ID { request_id & 3 } else { request_id };
         let Entry::Occupied(mut entry) = table.calls.entry(request_id) else {
@@ -227,61 +181,52 @@ impl Connection {
         if call.written_at.end > written {
             return Err(Violation::UnknownRequest); // It is still on its way out.
         }
-        let permit;
-        let delivery = match &mut call.state {
+        // Whoever drives does not look at the table again before it waits, hence `over`.
+        match &mut call.state {
             CallState::Replied(_) => return Err(Violation::DuplicateReply),
-            // Whoever drives does not look at the table again before it waits.
             CallState::Abandoned { .. } => {
-                permit = entry.remove().permit;
-                (None, table.over())
+                after.permits.extend(entry.remove().permit);
+                after.wakers.extend(table.over());
             }
             CallState::Waiting(_) if led == Some(request_id) => {
-                permit = entry.remove().permit;
-                (Some(reply), table.over())
+                after.led = Some(LedReply { reply, permit: entry.remove().permit });
+                after.wakers.extend(table.over());
             }
             CallState::Waiting(waker) => {
-                let waker = waker.take();
+                after.wakers.extend(waker.take());
+                after.permits.extend(call.permit.take());
                 call.state = CallState::Replied(reply);
-                permit = call.permit.take();
-                (None, waker)
             }
-        };
+        }
         table.leader.take_if(|leader| *leader == request_id);
         table.timed.take_if(|(timed, _)| *timed == request_id);
         table.was_useful = true;
-        drop(table);
-        // Whoever waits for it is woken.
-        drop(permit);
-        Ok(delivery)
+        Ok(())
     }
 
-    /// For the driver: the server serves nothing above `last_id`, and takes no further calls. Whom to wake goes to `wakers`.
-    pub(super) fn go_away(&self, last_id: u64, reason: &DisconnectReason, wakers: &mut Vec<Waker>) {
+    /// For the driver: the server serves nothing above `last_id`, and takes no further calls.
+    pub(super) fn go_away(&self, last_id: u64, reason: &DisconnectReason, after: &mut Aftermath) {
         let mut table = self.lock();
         if let Phase::Open | Phase::Leaving { .. } = table.phase {
             table.phase = Phase::Leaving { reason: reason.clone() };
         }
         let is_disowned = |id| id > last_id || id == last_id && planted::DISOWNS_LAST;
-        let permits = table.lose(|id, _| is_disowned(id).then_some(false), reason, wakers);
-        wakers.extend(table.depose());
-        drop(table);
-        drop(permits);
+        table.lose(|id, _| is_disowned(id).then_some(false), reason, after);
+        after.wakers.extend(table.depose());
     }
 
-    /// For the driver: the connection is gone, with everything in flight. Whom to wake goes to `wakers`.
-    pub(super) fn close(&self, reason: DisconnectReason, written: u64, wakers: &mut Vec<Waker>) {
+    /// For the driver: the connection is gone, with everything in flight.
+    pub(super) fn close(&self, reason: DisconnectReason, written: u64, after: &mut Aftermath) {
         let mut table = self.lock();
         let reason = match std::mem::replace(&mut table.phase, Phase::Closed) {
             Phase::Closed => return,
             Phase::Leaving { reason } => reason,
             Phase::Open => reason,
         };
-        let permits = table.lose(|_, start| Some(start < written), &reason, wakers);
+        table.lose(|_, start| Some(start < written), &reason, after);
         table.outgoing = ByteQueue::default();
         // It has to see that it is over.
-        wakers.extend(table.depose());
-        drop(table);
-        drop(permits);
+        after.wakers.extend(table.depose());
     }
 
     /// For the driver: whether the server has left an abandoned call unanswered since before `limit`.
@@ -290,7 +235,8 @@ impl Connection {
         self.lock().calls.values().any(is_forgotten)
     }
 
-    fn abandon(&self, request_id: u64) {
+    /// Nobody waits for the reply any more.
+    pub(super) fn abandon(&self, request_id: u64) {
         let mut table = self.lock();
         let Some(call) = table.calls.get_mut(&request_id) else { return };
         let background = if let CallState::Replied(_) = call.state {
@@ -308,7 +254,7 @@ impl Connection {
     /// The reply, or what its caller does until it comes, who is to be woken then. `is_unheeded` tells whether the background
     /// task does not know of the call's request yet, which it then does, or its caller leads. One that leads is also woken
     /// at `deadline`.
-    fn poll_reply(
+    pub(super) fn poll_reply(
         &self,
         request_id: u64,
         is_unheeded: &mut bool,
@@ -369,147 +315,13 @@ impl Wake for Connection {
     }
 }
 
-impl Table {
-    fn queue(&mut self, kind: FrameKind, request_id: u64, payload: &[u8]) {
-        let before = self.outgoing.len();
-        self.outgoing.put_frame(kind, request_id, payload);
-        self.queued += (self.outgoing.len() - before) as u64;
-    }
-
-    /// Whether the caller that drives was woken and has not come yet.
-    fn has_late_leader(&self) -> bool {
-        let leader = self.leader.and_then(|id| self.calls.get(&id));
-        leader.is_some_and(|call| matches!(call.state, CallState::Waiting(None)))
-    }
-
-    /// No caller drives from here on: the background task does, and is to be woken.
-    fn depose(&mut self) -> Option<Waker> {
-        self.leader = None;
-        self.background.take()
-    }
-
-    /// Whom to wake when the stream or a timer has something to do; `None` if that one is woken already.
-    fn waker_of_driver(&mut self) -> Option<Waker> {
-        match self.leader.and_then(|leader| self.calls.get_mut(&leader)) {
-            Some(Call { state: CallState::Waiting(waker), .. }) => waker.take(),
-            _ => self.background.take(),
-        }
-    }
-
-    /// Removes a call, and tells whom to wake if that was all that a connection waited for.
-    fn remove(&mut self, request_id: u64) -> (Option<Call>, Option<Waker>) {
-        let call = self.calls.remove(&request_id);
-        (call, self.over())
-    }
-
-    /// Whom to wake if all calls are gone that a connection waited for.
-    fn over(&mut self) -> Option<Waker> {
-        let is_over = self.calls.is_empty() && matches!(self.phase, Phase::Leaving { .. });
-        if is_over { self.background.take() } else { None }
-    }
-
-    /// Ends the calls for which `may_have_run` has an answer. Returns their permits, which wake whoever waits for them.
-    fn lose(
-        &mut self,
-        may_have_run: impl Fn(u64, u64) -> Option<bool>,
-        reason: &DisconnectReason,
-        wakers: &mut Vec<Waker>,
-    ) -> Vec<OwnedSemaphorePermit> {
-        let mut permits = Vec::new();
-        self.calls.retain(|id, call| {
-            let Some(may_have_run) = may_have_run(*id, call.written_at.start) else { return true };
-            permits.extend(call.permit.take());
-            match &mut call.state {
-                CallState::Abandoned { .. } => return false,
-                CallState::Replied(_) => {}
-                CallState::Waiting(waker) => {
-                    wakers.extend(waker.take());
-                    call.state =
-                        CallState::Replied(Err(CallError::Disconnected { may_have_run, reason: reason.clone() }));
-                }
-            }
-            true
-        });
-        permits
-    }
-}
-
 /// What a call's caller is to its connection.
-enum Standing {
+pub(super) enum Standing {
     Done(Reply),
     /// Others drive, and wake it.
     Follows,
     /// It drives, and is woken for it.
     Leads,
-}
-
-/// A call in flight. Dropping it before the reply cancels the call.
-pub(super) struct Ticket {
-    connection: Arc<Connection>,
-    request_id: u64,
-    /// Whether nobody was woken for its request, and it was not polled yet.
-    is_unheeded: bool,
-    is_done: bool,
-}
-
-impl Ticket {
-    /// Waits for the reply of a call that was begun alone, in the connection's runtime, by the connection's own alarm:
-    /// calls that come one after another then need no timer each. `None`, at once, if this call is no such one.
-    pub(super) async fn reply_by_alarm(&mut self, deadline: Instant) -> Option<Reply> {
-        if !self.is_unheeded || self.connection.runtime.is_none() || self.connection.runtime != this_runtime() {
-            return None;
-        }
-        let mut is_timed = false;
-        poll_fn(|cx| {
-            match self.poll_standing(cx, (!is_timed).then_some(deadline)) {
-                Standing::Done(reply) => return Poll::Ready(Some(reply)),
-                Standing::Follows if !is_timed => return Poll::Ready(None),
-                Standing::Leads if !is_timed => is_timed = true,
-                // Woken, be it by the alarm.
-                Standing::Follows | Standing::Leads if deadline <= Instant::now() => {
-                    return Poll::Ready(Some(Err(CallError::DeadlineExceeded { may_have_run: true })));
-                }
-                Standing::Follows | Standing::Leads => {}
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// One poll. A call that leads by then is to be woken at `deadline`.
-    fn poll_standing(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Standing {
-        let Self { connection, request_id, is_unheeded, is_done } = self;
-        let mut standing = connection.poll_reply(*request_id, is_unheeded, cx.waker(), deadline);
-        if let Standing::Leads = standing {
-            match connection.lead(*request_id) {
-                Led::Here(reply) => standing = Standing::Done(reply),
-                Led::Waits => {}
-                // Whoever is at it may not have seen this call.
-                Led::Taken => connection.depose(),
-            }
-        }
-        *is_done = matches!(standing, Standing::Done(_));
-        standing
-    }
-}
-
-impl Future for Ticket {
-    type Output = Reply;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
-        match self.poll_standing(cx, None) {
-            Standing::Done(reply) => Poll::Ready(reply),
-            Standing::Follows | Standing::Leads => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.connection.abandon(self.request_id);
-        }
-    }
 }
 
 /// What a server must not reply.
@@ -521,67 +333,12 @@ pub(super) enum Violation {
     UnknownRequest,
 }
 
-/// Request ids are this side's own and rise by one: nobody can choose them to collide.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // The map takes its bits from both ends.
-        self.0 = id.wrapping_mul(ODD_FRACTION_OF_GOLDEN_RATIO).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 fn this_runtime() -> Option<runtime::Id> {
     Handle::try_current().ok().map(|handle| handle.id())
-}
-
-fn keep(place: &mut Option<Waker>, waker: &Waker) {
-    match place {
-        Some(kept) => kept.clone_from(waker),
-        None => *place = Some(waker.clone()),
-    }
 }
 
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
-    }
-}
-
-const ODD_FRACTION_OF_GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-
-#[cfg(test)]
-mod tests {
-    use std::pin::pin;
-    use std::time::Duration;
-
-    use tokio::sync::Semaphore;
-
-    use super::*;
-    use crate::cbor;
-
-    #[tokio::test]
-    async fn a_call_is_woken_at_its_own_deadline_and_not_at_that_of_the_one_before() {
-        let connection = Arc::new(Connection::of_this_runtime());
-        let permits = Arc::new(Semaphore::new(2));
-        let request = cbor::encode_request("m", &(), 100).unwrap();
-        let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
-        let mut ticket = Arc::clone(&connection).begin(&request, permit).unwrap_or_else(|_| panic!("it is open"));
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut waiting = pin!(ticket.reply_by_alarm(deadline));
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        // What a turn calls that began before this call did.
-        assert!(connection.wake_timed(deadline - Duration::from_millis(1)).is_none());
-        assert!(connection.wake_timed(deadline).is_some());
-        assert!(connection.wake_timed(deadline).is_none(), "once");
     }
 }

@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
+use super::aftermath::Aftermath;
 use super::builder::ClientLimits;
-use super::connection::{Connection, Outlook, Reply, Violation};
+use super::connection::{Connection, Outlook, Violation};
 use super::{CallError, DisconnectReason};
 use crate::alarm::{Alarm, earlier};
 use crate::cbor;
@@ -45,10 +46,7 @@ pub(super) enum Hand<'a> {
 pub(super) struct Turn<'a> {
     pub(super) connection: &'a Connection,
     pub(super) hand: Hand<'a>,
-    /// Where a leader finds its reply; nobody else has one here.
-    pub(super) reply: &'a mut Option<Reply>,
-    /// Whom to wake once the driver is free for others.
-    pub(super) wakers: &'a mut Vec<Waker>,
+    pub(super) after: &'a mut Aftermath,
 }
 
 enum Phase {
@@ -163,7 +161,7 @@ impl Driver {
             FrameKind::Error => Err(CallError::Remote(self.decode_error(kind)?)),
             FrameKind::GoAway => {
                 let error = self.decode_error(kind)?;
-                turn.connection.go_away(request_id, &DisconnectReason::GoAway(error), turn.wakers);
+                turn.connection.go_away(request_id, &DisconnectReason::GoAway(error), turn.after);
                 return Ok(());
             }
             FrameKind::Pong if self.liveness.ping == Some(request_id) => {
@@ -174,16 +172,11 @@ impl Driver {
         };
         let led = if let Hand::Leader(id) = turn.hand { Some(id) } else { None };
         // The call is out of the table already, and would count as unknown.
-        if turn.reply.is_some() && led == Some(request_id) {
+        if turn.after.led.is_some() && led == Some(request_id) {
             return Err(Violation::DuplicateReply.to_string());
         }
-        let delivered = turn.connection.reply(request_id, reply, self.frames.written(), led);
-        let (here, waker) = delivered.map_err(|violation| violation.to_string())?;
-        turn.wakers.extend(waker);
-        if here.is_some() {
-            *turn.reply = here;
-        }
-        Ok(())
+        let delivered = turn.connection.reply(request_id, reply, self.frames.written(), led, turn.after);
+        delivered.map_err(|violation| violation.to_string())
     }
 
     fn decode_error(&self, kind: FrameKind) -> Result<RemoteError, String> {
@@ -196,7 +189,7 @@ impl Driver {
     fn abort(&mut self, violation: RemoteError, turn: &mut Turn<'_>) -> Result<(), DisconnectReason> {
         let goodbye = goaway::encode_error(&violation);
         let reason = DisconnectReason::Violation(violation);
-        turn.connection.close(reason.clone(), self.frames.written(), turn.wakers);
+        turn.connection.close(reason.clone(), self.frames.written(), turn.after);
         if self.frames.queued() > 0 {
             return Err(reason);
         }
@@ -228,7 +221,7 @@ impl Driver {
                 self.check_liveness(turn.connection, outlook.is_busy, now)?;
             }
             if outlook.deadline.take_if(|at| *at <= now).is_some() {
-                turn.wakers.extend(turn.connection.wake_timed(now));
+                turn.after.wakers.extend(turn.connection.wake_timed(now));
             }
         }
         Ok(())

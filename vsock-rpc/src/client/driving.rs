@@ -58,9 +58,11 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::coop::has_budget_remaining;
 
 use super::DisconnectReason;
+use super::aftermath::Aftermath;
 use super::builder::ClientLimits;
-use super::connection::{Connection, Reply};
+use super::connection::Connection;
 use super::driver::{Driver, Hand, Turn};
+use super::table::Reply;
 use crate::transport::ByteStream;
 
 /// What drives the connection, until it ends.
@@ -76,8 +78,8 @@ struct Driven {
 /// The task that drives whenever no caller does, and ends with the connection.
 pub(super) struct Background {
     connection: Arc<Connection>,
-    /// Callers to wake, kept for its memory.
-    wakers: Vec<Waker>,
+    /// Empty, and kept for its memory.
+    after: Aftermath,
 }
 
 /// What came of it that a caller drove.
@@ -103,12 +105,14 @@ impl Connection {
         let waker = Waker::from(Arc::clone(&connection));
         // The waker's is a cycle, which the background task ends at the latest when it is dropped.
         *connection.seat.wait() = Some(Driven { driver: Driver::new(io, limits), waker });
-        (Arc::clone(&connection), Background { connection, wakers: Vec::new() })
+        (Arc::clone(&connection), Background { connection, after: Aftermath::default() })
     }
 
     /// Drives for the caller of this call.
     pub(super) fn lead(&self, request_id: u64) -> Led {
-        let Some((progress, reply)) = self.try_turns(Hand::Leader(request_id)) else { return Led::Taken };
+        let mut after = Aftermath::default();
+        let Some(progress) = self.try_turns(Hand::Leader(request_id), &mut after) else { return Led::Taken };
+        let reply = after.settle();
         let is_again = matches!(progress, Progress::Again);
         if !has_budget_remaining() || is_again && reply.is_some() {
             // Without budget neither the stream nor the alarm need know whom to wake, and the next poll may have none either.
@@ -124,30 +128,22 @@ impl Connection {
     pub(super) fn catch_up(&self) {
         if self.depose_late_leader() {
             // If there is more to do, or somebody is at it, the background task goes on: it was woken.
-            self.try_turns(Hand::Visitor);
+            let mut after = Aftermath::default();
+            self.try_turns(Hand::Visitor, &mut after);
+            after.settle();
         }
     }
 
-    /// `None` if somebody else drives; else how far it came, and the reply that the leader waited for.
-    fn try_turns(&self, hand: Hand<'_>) -> Option<(Progress, Option<Reply>)> {
-        let (mut wakers, mut reply) = (Vec::new(), None);
+    /// How far it came; `None` if somebody else drives.
+    fn try_turns(&self, hand: Hand<'_>, after: &mut Aftermath) -> Option<Progress> {
         let mut seat = self.seat.try_take()?;
-        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, &mut reply, &mut wakers));
-        let progress = turns.find(|progress| !matches!(progress, Progress::Again)).unwrap_or(Progress::Again);
-        drop(seat);
-        wakers.into_iter().for_each(Waker::wake);
-        Some((progress, reply))
+        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, after));
+        Some(turns.find(|progress| !matches!(progress, Progress::Again)).unwrap_or(Progress::Again))
     }
 
-    fn turn(
-        &self,
-        seat: &mut Option<Driven>,
-        hand: Hand<'_>,
-        reply: &mut Option<Reply>,
-        wakers: &mut Vec<Waker>,
-    ) -> Progress {
+    fn turn(&self, seat: &mut Option<Driven>, hand: Hand<'_>, after: &mut Aftermath) -> Progress {
         let Some(Driven { driver, waker }) = seat else { return Progress::Over };
-        let mut turn = Turn { connection: self, hand, reply, wakers };
+        let mut turn = Turn { connection: self, hand, after };
         // A stream that panics is nothing to the caller that happens to poll it.
         let turned = catch_unwind(AssertUnwindSafe(|| driver.turn(&mut turn, &mut Context::from_waker(waker))));
         let reason = match turned {
@@ -156,7 +152,7 @@ impl Connection {
             Ok(Err(reason)) => reason,
             Err(_panic) => DisconnectReason::RuntimeEnded,
         };
-        self.close(reason, driver.written(), wakers);
+        self.close(reason, driver.written(), after);
         *seat = None;
         Progress::Over
     }
@@ -181,11 +177,11 @@ impl Future for Background {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { connection, wakers } = &mut *self;
+        let Self { connection, after } = &mut *self;
         for _ in 0..TURNS_PER_POLL {
             let hand = Hand::Background(cx.waker());
-            let progress = connection.turn(&mut connection.seat.wait(), hand, &mut None, wakers);
-            wakers.drain(..).for_each(Waker::wake);
+            let progress = connection.turn(&mut connection.seat.wait(), hand, after);
+            after.settle();
             match progress {
                 Progress::Again => {}
                 Progress::Over => return Poll::Ready(()),
@@ -202,8 +198,8 @@ impl Drop for Background {
         // Without this, a runtime that ends first would leave callers of another one waiting.
         let driven = self.connection.seat.wait().take();
         if let Some(Driven { driver, .. }) = driven {
-            self.connection.close(DisconnectReason::RuntimeEnded, driver.written(), &mut self.wakers);
-            self.wakers.drain(..).for_each(Waker::wake);
+            self.connection.close(DisconnectReason::RuntimeEnded, driver.written(), &mut self.after);
+            self.after.settle();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Client`]: calls methods of a server, many at a time over one connection, or a few.
 
+mod aftermath;
 mod builder;
 mod connection;
 mod connections;
@@ -11,6 +12,8 @@ mod driving;
 mod error;
 #[cfg(test)]
 mod races;
+mod table;
+mod ticket;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -23,11 +26,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::builder::ClientBuilder;
-use self::connection::{Connection, Ticket};
+use self::connection::Connection;
 pub use self::connector::Connector;
 use self::dialer::Dialer;
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::CallError;
+use self::ticket::Ticket;
 use crate::cbor::{self, EncodedRequest};
 use crate::limits::cut_to_max_timeout;
 use crate::method::{MAX_METHOD_NAME_LEN, Method};
@@ -124,7 +128,12 @@ impl fmt::Debug for Client {
 
 impl Inner {
     /// `left` is how long it is until the deadline.
-    async fn exchange(&self, mut request: EncodedRequest, deadline: Instant, left: Duration) -> Result<Vec<u8>, CallError> {
+    async fn exchange(
+        &self,
+        mut request: EncodedRequest,
+        deadline: Instant,
+        left: Duration,
+    ) -> Result<Vec<u8>, CallError> {
         let mut ticket = match self.begin_now(&mut request, left) {
             Ok(begun) => {
                 // It is copied; while its caller waits, its memory serves others.

@@ -28,7 +28,8 @@ use tokio::time::Instant;
 use self::executor::{Executor, Random};
 use self::pipe::pipe;
 use super::builder::{ClientBuilder, ClientLimits};
-use super::connection::{Connection, Ticket};
+use super::connection::Connection;
+use super::ticket::Ticket;
 use super::{CallError, Connector, DisconnectReason};
 use crate::cbor;
 use crate::goaway::reason;
@@ -221,7 +222,7 @@ impl Race {
         drop(ticket);
     }
 
-    fn check(&self, number: u64, reply: super::connection::Reply) {
+    fn check(&self, number: u64, reply: super::table::Reply) {
         let mut seen = self.seen.borrow_mut();
         let has_run = self.handled.0.lock().unwrap().contains_key(&number);
         let error = match reply {
