@@ -3,6 +3,7 @@
 //!
 //! Exit status: 0 if every bar is met, 1 if not, 64 for wrong usage.
 
+mod processes;
 mod report;
 mod row;
 mod rows;
@@ -39,6 +40,9 @@ struct Arguments {
     /// Be these servers, for a row that has them in a process of their own.
     #[arg(long, hide = true)]
     serve: Option<String>,
+    /// Measure this row in this process alone, for another one that adds it to its own.
+    #[arg(long, hide = true)]
+    samples_of: Option<String>,
     /// Be the server that is attacked.
     #[arg(long, hide = true)]
     serve_hostile: bool,
@@ -61,6 +65,13 @@ fn main() -> ExitCode {
     if arguments.attack_hostile {
         return exit_code(hostile::attackers::attack());
     }
+    let plan = if arguments.smoke { Plan::smoke() } else { Plan::full() };
+    if let Some(name) = arguments.samples_of {
+        let row = rows::all().into_iter().find(|row| row.name == name);
+        return exit_code(
+            row.ok_or_else(|| format!("no row is called {name}").into()).and_then(|row| processes::print(&row, &plan)),
+        );
+    }
     let rows = match select(rows::all(), &arguments.only) {
         Ok(rows) => rows,
         Err(unknown) => {
@@ -69,7 +80,6 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let plan = if arguments.smoke { Plan::smoke() } else { Plan::full() };
     let outcomes: Vec<Outcome> = rows.iter().map(|row| run::row(row, &plan)).collect();
     if arguments.json {
         println!("{:#}", report::json(&outcomes, &plan));

@@ -25,11 +25,11 @@ pub(crate) fn table(outcomes: &[Outcome], plan: &Plan) -> String {
     if plan.smoke {
         text.push_str("a smoke run: one iteration each, no bar on times judged\n");
     } else {
-        let Plan { rounds, reports, .. } = plan;
+        let Plan { rounds, processes, reports, .. } = plan;
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "medians of {rounds} rounds in turns (hostile: {reports}), ± half the interquartile range; NITRO_VECTORS names real documents"
+            "medians of {rounds} rounds in turns in each of {processes} processes (hostile: {reports} rounds), ± half the interquartile range; NITRO_VECTORS names real documents"
         );
     }
     text

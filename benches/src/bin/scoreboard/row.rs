@@ -95,6 +95,14 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
+    /// Whether it is a time so short that it depends on where a process has its code and data.
+    pub(crate) const fn depends_on_process(self) -> bool {
+        match self {
+            Self::CpuTime | Self::ProcessTime | Self::WallTime => true,
+            Self::Percentile99 | Self::Bytes | Self::Growth => false,
+        }
+    }
+
     /// Whether it is nanoseconds.
     pub(crate) const fn is_time(self) -> bool {
         match self {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::processes;
 use crate::row::{Contest, Contestant, Failure, Row, Unit};
 use crate::stats::Summary;
 use crate::verdict::{Allocations, Cell, LimitScore, Measurement, Outcome, Scores};
@@ -14,7 +15,7 @@ use crate::verdict::{Allocations, Cell, LimitScore, Measurement, Outcome, Scores
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// At least.
+    /// At least, in each process.
     pub(crate) rounds: usize,
     /// Rows whose rounds are short get more of them.
     at_least: Duration,
@@ -23,6 +24,8 @@ pub(crate) struct Plan {
     warm_up: Duration,
     /// How many iterations come before growth is looked at, and how many it is looked at for.
     growth: (u32, u32),
+    /// How many processes measure a row of times, with as many rounds each.
+    pub(crate) processes: usize,
     /// How many rounds there are where contestants report, each of which takes seconds.
     pub(crate) reports: usize,
     pub(crate) smoke: bool,
@@ -31,11 +34,12 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) const fn full() -> Self {
         Self {
-            rounds: 300,
-            at_least: Duration::from_secs(4),
+            rounds: 60,
+            at_least: Duration::from_millis(800),
             turn: Duration::from_millis(1),
             warm_up: Duration::from_millis(200),
             growth: (10_000, 100_000),
+            processes: 5,
             reports: 5,
             smoke: false,
         }
@@ -48,6 +52,7 @@ impl Plan {
             turn: Duration::ZERO,
             warm_up: Duration::ZERO,
             growth: (10, 50),
+            processes: 2,
             reports: 1,
             smoke: true,
         }
@@ -56,8 +61,19 @@ impl Plan {
 
 /// Measures a row. Nothing that happens in it ends the scoreboard.
 pub(crate) fn row(row: &Row, plan: &Plan) -> Outcome {
-    let scores = guarded(row.setup).map(|contest| contend(contest, plan));
+    let scores = in_this_process(row, plan).and_then(|mut scores| {
+        let further = if scores.unit.depends_on_process() { 1..plan.processes } else { 0..0 };
+        for _ in further {
+            processes::add_another(row.name, plan, &mut scores).map_err(|failure| failure.to_string())?;
+        }
+        Ok(scores)
+    });
     Outcome { name: row.name, scores, smoke: plan.smoke }
+}
+
+/// One process's part of a row.
+pub(crate) fn in_this_process(row: &Row, plan: &Plan) -> Result<Scores, String> {
+    guarded(row.setup).map(|contest| contend(contest, plan))
 }
 
 fn contend(contest: Contest, plan: &Plan) -> Scores {

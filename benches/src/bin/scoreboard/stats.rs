@@ -1,7 +1,9 @@
 //! Medians and quartiles.
 
+use serde::{Deserialize, Serialize};
+
 /// The distribution of some samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
     /// A quarter of the samples is below.

@@ -1,10 +1,12 @@
 //! Results, and what they mean for the bars.
 
-use crate::row::{Bar, Unit};
+use serde::{Deserialize, Serialize};
+
+use crate::row::{Bar, Failure, Unit};
 use crate::stats::Summary;
 
 /// What came of a contestant.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Cell {
     Measured(Measurement),
     /// It was known beforehand that there would be nothing to measure, and why.
@@ -19,6 +21,19 @@ impl Cell {
     fn relative_to(&self, other: &Self) -> Option<Summary> {
         let (Self::Measured(these), Self::Measured(others)) = (self, other) else { return None };
         Summary::of(these.samples.iter().zip(&others.samples).map(|(this, other)| this / other).collect())
+    }
+
+    /// This with the rounds of another process. A failure of either is one of both.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Measured(mut these), Self::Measured(others)) => {
+                these.samples.extend(others.samples);
+                these.summary = Summary::of(these.samples.clone()).unwrap_or(these.summary);
+                Self::Measured(these)
+            }
+            (failed @ Self::Failed(_), _) | (_, failed @ Self::Failed(_)) => failed,
+            (unavailable @ Self::Unavailable(_), _) | (_, unavailable @ Self::Unavailable(_)) => unavailable,
+        }
     }
 
     pub(crate) fn median(&self) -> Option<f64> {
@@ -44,7 +59,7 @@ impl Cell {
 }
 
 /// For one iteration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measurement {
     pub(crate) summary: Summary,
     /// One a round, in the order of rounds.
@@ -57,7 +72,7 @@ pub(crate) struct Measurement {
 }
 
 /// Beside the total of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Allocations {
     pub(crate) count: u64,
     pub(crate) peak_bytes: u64,
@@ -82,6 +97,29 @@ pub(crate) struct LimitScore {
 }
 
 impl Scores {
+    /// Those of all contestants: ours, the limit's if there is one, and the peers'.
+    pub(crate) fn into_cells(self) -> Vec<Cell> {
+        let limit = self.limit.map(|limit| limit.cell);
+        [self.ours].into_iter().chain(limit).chain(self.peers.into_iter().map(|(_, cell)| cell)).collect()
+    }
+
+    /// Adds the cells of another process.
+    ///
+    /// # Errors
+    /// If they are not as many.
+    pub(crate) fn add(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
+        let limit = self.limit.as_mut().map(|limit| &mut limit.cell);
+        let peers = self.peers.iter_mut().map(|(_, cell)| cell);
+        let own: Vec<&mut Cell> = [&mut self.ours].into_iter().chain(limit).chain(peers).collect();
+        if own.len() != cells.len() {
+            return Err(format!("{} contestants here, {} in another process", own.len(), cells.len()).into());
+        }
+        for (own, cell) in own.into_iter().zip(cells) {
+            *own = own.clone().and(cell);
+        }
+        Ok(())
+    }
+
     /// The limit, all of it.
     pub(crate) fn limit(&self) -> Option<f64> {
         let limit = self.limit.as_ref()?;
@@ -299,6 +337,26 @@ mod tests {
         let mut broken = outcome(failed(), measured(20.0), measured(300.0), &[LIMIT]);
         broken.smoke = true;
         assert!(!broken.passes());
+    }
+
+    #[test]
+    fn the_rounds_of_several_processes_count_alike() {
+        let slow = outcome(of_rounds(&[140.0; 3]), of_rounds(&[20.0; 3]), measured(1.0), &[]).scores.unwrap();
+        let mut scores = outcome(of_rounds(&[110.0; 4]), of_rounds(&[20.0; 4]), measured(2.0), &[]).scores.unwrap();
+        scores.add(slow.clone().into_cells()).unwrap();
+        assert_eq!(scores.ratio().unwrap().samples, 7);
+        assert!((scores.ratio().unwrap().median - 1.1).abs() < 1e-9, "{scores:?}");
+        scores.add(slow.clone().into_cells()).unwrap();
+        assert!((scores.ratio().unwrap().median - 1.4).abs() < 1e-9, "{scores:?}");
+        assert_eq!(scores.peers[0].1.median(), Some(1.0));
+
+        let mut failing = slow.clone();
+        failing.peers[0].1 = failed();
+        scores.add(failing.into_cells()).unwrap();
+        scores.add(slow.clone().into_cells()).unwrap();
+        assert_eq!((&scores.peers[0].1, scores.ratio().unwrap().samples), (&failed(), 16));
+        let fewer = slow.into_cells().split_off(1);
+        assert_eq!(scores.add(fewer).unwrap_err().to_string(), "3 contestants here, 2 in another process");
     }
 
     #[test]
