@@ -46,6 +46,11 @@ impl ByteQueue {
         self.len() == 0
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Takes the first `len` bytes away.
     pub(crate) fn advance(&mut self, len: usize) {
         self.start += len;
@@ -148,7 +153,7 @@ mod tests {
                 }
                 prop_assert!(queue.as_slice().iter().eq(&expected));
                 most = if queue.is_empty() { 0 } else { most.max(queue.len()) };
-                prop_assert!(queue.bytes.capacity() <= (2 * most).max(IDLE_CAPACITY), "{}", queue.bytes.capacity());
+                prop_assert!(queue.capacity() <= (2 * most).max(IDLE_CAPACITY), "{}", queue.capacity());
             }
         }
     }

@@ -198,3 +198,71 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
 }
 
 const READ_LEN: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::{Join, Sink, join, sink};
+
+    use super::*;
+    use crate::byte_queue::IDLE_CAPACITY;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Frames of which all but the last `missing` bytes have been read.
+    fn arrived(frames: &ByteQueue, missing: usize) -> FrameIo<Join<&[u8], Sink>> {
+        let (bytes, _) = frames.as_slice().split_at(frames.len() - missing);
+        let mut io = FrameIo::new(join(bytes, sink()), 1 << 20);
+        while let Poll::Ready(Ok(1..)) = io.poll_read(&mut Context::from_waker(Waker::noop())) {}
+        assert_eq!(io.input.len(), bytes.len());
+        io
+    }
+
+    fn two_frames() -> ByteQueue {
+        let mut frames = ByteQueue::default();
+        frames.put_frame(FrameKind::Response, 1, &[7; 100_000]);
+        frames.put_frame(FrameKind::Response, 2, &[8; 3]);
+        frames
+    }
+
+    #[test]
+    fn a_payload_is_there_until_the_next_frame_and_its_memory_is_given_back() {
+        let frames = two_frames();
+        let mut io = arrived(&frames, 0);
+        for (request_id, payload) in [(1, &[7; 100_000][..]), (2, &[8; 3])] {
+            assert_eq!(io.next_frame().unwrap().map(|header| header.request_id), Some(request_id));
+            assert_eq!(io.payload(), payload);
+        }
+        assert!(!io.is_inside_frame());
+        assert_eq!(io.next_frame().unwrap(), None);
+        assert_eq!(io.payload(), b"");
+        assert!(io.input.capacity() <= IDLE_CAPACITY, "{}", io.input.capacity());
+    }
+
+    #[test]
+    fn what_is_read_ends_the_payload_before_it_and_nothing_else() {
+        let frames = two_frames();
+        let mut io = arrived(&frames, 2);
+        assert!(io.next_frame().unwrap().is_some());
+        assert!(io.is_inside_frame(), "the second one has begun");
+        io.io = join(&frames.as_slice()[frames.len() - 2..], sink());
+        assert!(matches!(io.poll_read(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(2))));
+        assert_eq!(io.payload(), b"");
+        assert_eq!(io.next_frame().unwrap().map(|header| header.request_id), Some(2));
+        assert_eq!(io.payload(), [8; 3]);
+    }
+
+    #[test]
+    fn only_a_frame_that_has_begun_is_late_while_reading_is_paused() {
+        let frames = two_frames();
+        for (missing, is_late) in [(3 + FrameHeader::LEN, false), (2 + FrameHeader::LEN, true), (1, true), (0, false)] {
+            let mut io = arrived(&frames, missing);
+            assert!(io.next_frame().unwrap().is_some());
+            assert_eq!(io.stalls_at(LONG, LONG), None, "nothing is paused yet");
+            io.pause_reading();
+            assert_eq!(io.stalls_at(LONG, LONG).is_some(), is_late, "{missing} bytes missing");
+            assert_eq!(io.payload(), b"");
+        }
+    }
+}
