@@ -266,7 +266,7 @@ pub(super) fn judge(facts: &Facts) {
         let asked = Asked::read(request.payload);
         let Some((place, answer)) = answers.by_id.get(&request.id) else {
             // What an abort ends, it ends unanswered.
-            let had_to = all_comes && (!aborted || !asked.waits());
+            let had_to = all_comes && (!aborted || !asked.may_wait());
             assert!(!had_to, "request {} is not answered", request.id);
             places.take(facts, request.id, usize::MAX, &asked);
             continue;
@@ -377,9 +377,14 @@ impl Asked {
         if again == payload || is_echo { Self::For { method, deadline, body } } else { Self::Unclear }
     }
 
-    /// Whether it may wait at a gate.
+    /// Whether it is for a method that waits at a gate.
     fn waits(&self) -> bool {
         matches!(self, Self::For { method, .. } if ["gated", "parallel"].contains(&method.as_str()))
+    }
+
+    /// Whether it may be for such a method: in another spelling it is, too.
+    fn may_wait(&self) -> bool {
+        matches!(self, Self::Unclear) || self.waits()
     }
 
     /// Whether a method takes it; `None` if that is not known here.
