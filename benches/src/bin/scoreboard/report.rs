@@ -16,20 +16,20 @@ pub(crate) fn table(outcomes: &[Outcome], plan: &Plan) -> String {
         lines.extend(match &outcome.scores {
             Ok(scores) => row(outcome, scores),
             Err(reason) => {
-                let [ours, pass] = [format!("cannot be set up: {reason}"), "NO".to_owned()];
+                let [ours, pass] = [reason.clone(), "NO".to_owned()];
                 vec![[outcome.name.to_owned(), ours, String::new(), String::new(), String::new(), String::new(), pass]]
             }
         });
     }
     let mut text = aligned(&lines);
     if plan.smoke {
-        text.push_str("a smoke run: one iteration each, no bar on times judged\n");
+        text.push_str("a smoke run: no bar on times judged\n");
     } else {
         let Plan { rounds, processes, reports, .. } = plan;
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "medians of {rounds} rounds in turns in each of {processes} processes (hostile: {reports} rounds), ± half the interquartile range; NITRO_VECTORS names real documents"
+            "medians of at least {rounds} rounds in turns in each of {processes} processes (hostile: {reports} rounds in one; bytes: once), ± half the interquartile range; NITRO_VECTORS names real documents"
         );
     }
     text
@@ -175,6 +175,7 @@ fn row_json(outcome: &Outcome) -> Value {
         "ours": cell_json(&scores.ours),
         "limit": limit,
         "ratio": scores.ratio().map(summary_json),
+        "ratio_by_process": scores.ratio_by_process(),
         "peers": peers,
         "bars": bars,
         "pass": outcome.passes(),
@@ -242,6 +243,7 @@ mod tests {
         Cell::Measured(Measurement {
             summary: Summary::of(samples.clone()).unwrap(),
             samples,
+            processes: Vec::new(),
             allocations: None,
             allocated_growth: None,
             peak_resident: None,
@@ -261,7 +263,10 @@ mod tests {
             bars: vec![Bar::TimesLimit(1.15), Bar::PeerTakes { peer: "fast", times: 2.0 }],
         };
         let row = Outcome { name: "subject-what", scores: Ok(scores), smoke: false };
-        vec![row, Outcome { name: "subject-absent", scores: Err("no document".to_owned()), smoke: false }]
+        vec![
+            row,
+            Outcome { name: "subject-absent", scores: Err("cannot be set up: no document".to_owned()), smoke: false },
+        ]
     }
 
     #[test]
@@ -295,7 +300,10 @@ mod tests {
         assert_eq!(row["peers"][2]["result"]["failed"], "panicked: overflow");
         assert_eq!(row["peers"][2]["times_ours"], Value::Null);
         assert_eq!((&row["bars"][0]["verdict"], &row["bars"][1]["verdict"]), (&json!("missed"), &json!("met")));
-        assert_eq!(json["rows"][1], json!({ "name": "subject-absent", "failed": "no document", "pass": false }));
+        assert_eq!(
+            json["rows"][1],
+            json!({ "name": "subject-absent", "failed": "cannot be set up: no document", "pass": false })
+        );
     }
 
     #[test]
@@ -305,6 +313,7 @@ mod tests {
         let cell = Cell::Measured(Measurement {
             summary,
             samples: vec![40_000.0],
+            processes: Vec::new(),
             allocations,
             allocated_growth: None,
             peak_resident: None,
@@ -319,8 +328,14 @@ mod tests {
         let summary = Summary::of(vec![100_000.0]).unwrap();
         let peak_resident = Some(40.0 * 1024.0 * 1024.0);
         let samples = vec![100_000.0];
-        let cell =
-            Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None, peak_resident });
+        let cell = Cell::Measured(Measurement {
+            summary,
+            samples,
+            processes: Vec::new(),
+            allocations: None,
+            allocated_growth: None,
+            peak_resident,
+        });
         assert_eq!(cell_text(&cell, Unit::Percentile99), "100.00 µs ± 0 ns, peak 40.0 MiB resident");
         assert_eq!(cell_json(&cell)["peak_resident"], 41_943_040.0);
         assert_eq!(bar_text(Bar::ResidentBelow(67_108_864.0), Unit::Percentile99), "< 64.0 MiB resident");
@@ -332,6 +347,7 @@ mod tests {
         let measurement = Measurement {
             summary,
             samples: vec![-4096.0],
+            processes: Vec::new(),
             allocations: None,
             allocated_growth: Some(12.0),
             peak_resident: None,

@@ -62,8 +62,8 @@ impl Plan {
 /// Measures a row. Nothing that happens in it ends the scoreboard.
 pub(crate) fn row(row: &Row, plan: &Plan) -> Outcome {
     let scores = in_this_process(row, plan).and_then(|mut scores| {
-        let further = if scores.unit.depends_on_process() { 1..plan.processes } else { 0..0 };
-        for _ in further {
+        let processes = if scores.unit.depends_on_process() { plan.processes } else { 1 };
+        for _ in 1..processes {
             processes::add_another(row.name, plan, &mut scores).map_err(|failure| failure.to_string())?;
         }
         Ok(scores)
@@ -73,7 +73,8 @@ pub(crate) fn row(row: &Row, plan: &Plan) -> Outcome {
 
 /// One process's part of a row.
 pub(crate) fn in_this_process(row: &Row, plan: &Plan) -> Result<Scores, String> {
-    guarded(row.setup).map(|contest| contend(contest, plan))
+    let contest = guarded(row.setup).map_err(|reason| format!("cannot be set up: {reason}"))?;
+    Ok(contend(contest, plan))
 }
 
 fn contend(contest: Contest, plan: &Plan) -> Scores {
@@ -241,7 +242,15 @@ impl Entrant {
         match (self.failure, Summary::of(self.samples.clone())) {
             (None, Some(summary)) => {
                 let Self { samples, allocations, allocated_growth, peak_resident, .. } = self;
-                Cell::Measured(Measurement { summary, samples, allocations, allocated_growth, peak_resident })
+                let processes = Vec::new();
+                Cell::Measured(Measurement {
+                    summary,
+                    samples,
+                    processes,
+                    allocations,
+                    allocated_growth,
+                    peak_resident,
+                })
             }
             (failure, _) => Cell::Failed(failure.unwrap_or_else(|| "was not measured".to_owned())),
         }
@@ -360,10 +369,10 @@ mod tests {
     #[test]
     fn a_row_that_cannot_be_set_up_does_not_pass() {
         let fails = Row { name: "fails", setup: || Err("no document".into()) };
-        assert_eq!(row(&fails, &plan(1)).scores, Err("no document".to_owned()));
+        assert_eq!(row(&fails, &plan(1)).scores, Err("cannot be set up: no document".to_owned()));
         let panics = Row { name: "panics", setup: || panic!("no document") };
         let outcome = row(&panics, &plan(1));
-        assert_eq!(outcome.scores, Err("panicked: no document".to_owned()));
+        assert_eq!(outcome.scores, Err("cannot be set up: panicked: no document".to_owned()));
         assert!(!outcome.passes());
     }
 

@@ -1,5 +1,7 @@
 //! Results, and what they mean for the bars.
 
+use std::iter::once;
+
 use serde::{Deserialize, Serialize};
 
 use crate::row::{Bar, Failure, Unit};
@@ -23,16 +25,16 @@ impl Cell {
         Summary::of(these.samples.iter().zip(&others.samples).map(|(this, other)| this / other).collect())
     }
 
-    /// This with the rounds of another process. A failure of either is one of both.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Measured(mut these), Self::Measured(others)) => {
+    /// Adds the rounds of another process, in which only times are measured. A failure of either is one of both.
+    fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Measured(these), Self::Measured(others)) => {
+                these.processes.push(these.samples.len());
                 these.samples.extend(others.samples);
-                these.summary = Summary::of(these.samples.clone()).unwrap_or(these.summary);
-                Self::Measured(these)
+                these.summary = Summary::of(these.samples.clone()).expect("there are some");
             }
-            (failed @ Self::Failed(_), _) | (_, failed @ Self::Failed(_)) => failed,
-            (unavailable @ Self::Unavailable(_), _) | (_, unavailable @ Self::Unavailable(_)) => unavailable,
+            (Self::Failed(_), _) | (Self::Unavailable(_), Self::Measured(_) | Self::Unavailable(_)) => {}
+            (Self::Measured(_) | Self::Unavailable(_), other) => *self = other,
         }
     }
 
@@ -64,6 +66,9 @@ pub(crate) struct Measurement {
     pub(crate) summary: Summary,
     /// One a round, in the order of rounds.
     pub(crate) samples: Vec<f64>,
+    /// Where the rounds of each further process begin.
+    #[serde(default)]
+    pub(crate) processes: Vec<usize>,
     pub(crate) allocations: Option<Allocations>,
     /// Of what this thread has allocated, beside the resident set's growth.
     pub(crate) allocated_growth: Option<f64>,
@@ -97,27 +102,33 @@ pub(crate) struct LimitScore {
 }
 
 impl Scores {
-    /// Those of all contestants: ours, the limit's if there is one, and the peers'.
-    pub(crate) fn into_cells(self) -> Vec<Cell> {
-        let limit = self.limit.map(|limit| limit.cell);
-        [self.ours].into_iter().chain(limit).chain(self.peers.into_iter().map(|(_, cell)| cell)).collect()
+    /// What came of each contestant, by its name.
+    pub(crate) fn into_cells(mut self) -> Vec<(String, Cell)> {
+        self.cells_mut().into_iter().map(|(name, cell)| (name.to_owned(), cell.clone())).collect()
     }
 
     /// Adds the cells of another process.
     ///
     /// # Errors
-    /// If they are not as many.
-    pub(crate) fn add(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
-        let limit = self.limit.as_mut().map(|limit| &mut limit.cell);
-        let peers = self.peers.iter_mut().map(|(_, cell)| cell);
-        let own: Vec<&mut Cell> = [&mut self.ours].into_iter().chain(limit).chain(peers).collect();
-        if own.len() != cells.len() {
-            return Err(format!("{} contestants here, {} in another process", own.len(), cells.len()).into());
+    /// If they are not of the same contestants.
+    pub(crate) fn add_process(&mut self, cells: Vec<(String, Cell)>) -> Result<(), Failure> {
+        let own = self.cells_mut();
+        let names: Vec<_> = own.iter().map(|(name, _)| *name).collect();
+        let others: Vec<_> = cells.iter().map(|(name, _)| name.as_str()).collect();
+        if names != others {
+            return Err(format!("{names:?} are measured here, {others:?} in another process").into());
         }
-        for (own, cell) in own.into_iter().zip(cells) {
-            *own = own.clone().and(cell);
+        for ((_, own), (_, cell)) in own.into_iter().zip(cells) {
+            own.add(cell);
         }
         Ok(())
+    }
+
+    /// Ours, the limit's if there is one, and the peers'.
+    fn cells_mut(&mut self) -> Vec<(&'static str, &mut Cell)> {
+        let limit = self.limit.as_mut().map(|limit| (limit.name, &mut limit.cell));
+        let peers = self.peers.iter_mut().map(|(name, cell)| (*name, cell));
+        [("ours", &mut self.ours)].into_iter().chain(limit).chain(peers).collect()
     }
 
     /// The limit, all of it.
@@ -130,6 +141,27 @@ impl Scores {
     pub(crate) fn ratio(&self) -> Option<Summary> {
         let limit = self.limit.as_ref()?;
         Some(self.ours.relative_to(&limit.cell)?.divided_by(limit.times))
+    }
+
+    /// The same for each of several processes; empty if there was one.
+    pub(crate) fn ratio_by_process(&self) -> Vec<f64> {
+        let (Cell::Measured(ours), Some(LimitScore { times, cell: Cell::Measured(limit), .. })) =
+            (&self.ours, &self.limit)
+        else {
+            return Vec::new();
+        };
+        if ours.processes.is_empty() {
+            return Vec::new();
+        }
+        let starts = once(0).chain(ours.processes.iter().copied());
+        let ends = ours.processes.iter().copied().chain(once(ours.samples.len()));
+        starts
+            .zip(ends)
+            .filter_map(|(start, end)| {
+                let rounds = ours.samples[start..end].iter().zip(&limit.samples[start..end]);
+                Some(Summary::of(rounds.map(|(ours, limit)| ours / limit).collect())?.median / times)
+            })
+            .collect()
     }
 
     /// How many times as much as ours a peer takes.
@@ -169,7 +201,7 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
-    /// Or why it could not be set up.
+    /// Or why there are none.
     pub(crate) scores: Result<Scores, String>,
     pub(crate) smoke: bool,
 }
@@ -202,7 +234,14 @@ mod tests {
     fn of_rounds(samples: &[f64]) -> Cell {
         let samples = samples.to_vec();
         let summary = Summary::of(samples.clone()).unwrap();
-        Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None, peak_resident: None })
+        Cell::Measured(Measurement {
+            summary,
+            samples,
+            processes: Vec::new(),
+            allocations: None,
+            allocated_growth: None,
+            peak_resident: None,
+        })
     }
 
     fn unavailable() -> Cell {
@@ -343,20 +382,29 @@ mod tests {
     fn the_rounds_of_several_processes_count_alike() {
         let slow = outcome(of_rounds(&[140.0; 3]), of_rounds(&[20.0; 3]), measured(1.0), &[]).scores.unwrap();
         let mut scores = outcome(of_rounds(&[110.0; 4]), of_rounds(&[20.0; 4]), measured(2.0), &[]).scores.unwrap();
-        scores.add(slow.clone().into_cells()).unwrap();
+        scores.add_process(slow.clone().into_cells()).unwrap();
         assert_eq!(scores.ratio().unwrap().samples, 7);
         assert!((scores.ratio().unwrap().median - 1.1).abs() < 1e-9, "{scores:?}");
-        scores.add(slow.clone().into_cells()).unwrap();
+        scores.add_process(slow.clone().into_cells()).unwrap();
         assert!((scores.ratio().unwrap().median - 1.4).abs() < 1e-9, "{scores:?}");
         assert_eq!(scores.peers[0].1.median(), Some(1.0));
+        let by_process = scores.ratio_by_process();
+        assert_eq!(by_process.len(), 3);
+        assert!(
+            by_process.iter().zip([1.1, 1.4, 1.4]).all(|(is, should)| (is - should).abs() < 1e-9),
+            "{by_process:?}"
+        );
 
         let mut failing = slow.clone();
         failing.peers[0].1 = failed();
-        scores.add(failing.into_cells()).unwrap();
-        scores.add(slow.clone().into_cells()).unwrap();
+        scores.add_process(failing.into_cells()).unwrap();
+        scores.add_process(slow.clone().into_cells()).unwrap();
         assert_eq!((&scores.peers[0].1, scores.ratio().unwrap().samples), (&failed(), 16));
         let fewer = slow.into_cells().split_off(1);
-        assert_eq!(scores.add(fewer).unwrap_err().to_string(), "3 contestants here, 2 in another process");
+        assert_eq!(
+            scores.add_process(fewer).unwrap_err().to_string(),
+            r#"["ours", "limit", "peer"] are measured here, ["limit", "peer"] in another process"#
+        );
     }
 
     #[test]
