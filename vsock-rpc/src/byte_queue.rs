@@ -76,7 +76,7 @@ impl ByteQueue {
             return;
         }
         let len = self.len();
-        // Moved no more often than as many bytes were taken.
+        // It moves no more bytes than were taken.
         if self.start >= len && self.bytes.capacity() - len >= additional {
             self.bytes.drain(..self.start);
         } else {

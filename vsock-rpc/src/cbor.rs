@@ -3,7 +3,6 @@
 //! `serde_cbor` is unmaintained, so nothing reaches it unseen: [`decode`] first walks the bytes, without recursion
 //! and without allocating, and refuses what is too deep, malformed, tagged, or followed by anything.
 
-use std::cell::Cell;
 use std::io;
 
 use serde::Serialize;
@@ -11,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::method::MAX_METHOD_NAME_LEN;
 use crate::remote_error::bounded;
+use crate::spare;
 
 /// Decodes exactly one item.
 ///
@@ -25,10 +25,10 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> 
 
 /// Encodes into at most `max_len` bytes.
 pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Vec<u8>, CborError> {
-    let mut out = BoundedWriter { bytes: spare_buffer(), max_len };
+    let mut out = BoundedWriter { bytes: spare::buffer(INITIAL_CAPACITY), max_len };
     out.serialize(value)?;
     // It may wait long for its peer. What a short one has to spare is not worth a move.
-    if out.bytes.capacity() - out.bytes.len() > MAX_SPARE {
+    if out.bytes.capacity() - out.bytes.len() > spare::MAX_CAPACITY {
         out.bytes.shrink_to_fit();
     }
     Ok(out.bytes)
@@ -40,40 +40,13 @@ pub(crate) fn encode_request<T: Serialize>(
     body: &T,
     max_len: usize,
 ) -> Result<EncodedRequest, CborError> {
-    let mut out = BoundedWriter { bytes: spare_buffer(), max_len };
+    let mut out = BoundedWriter { bytes: spare::buffer(INITIAL_CAPACITY), max_len };
     out.push(&[ARRAY_OF_3])?;
     out.push_short_text(method)?;
     let deadline_at = out.bytes.len() + 1;
     out.push(&[UNSIGNED_64, 0, 0, 0, 0, 0, 0, 0, 0])?;
     out.serialize(body)?;
     Ok(EncodedRequest { payload: out.bytes, deadline_at })
-}
-
-/// An encoding in memory of its own.
-pub(crate) fn copy(encoding: &[u8]) -> Vec<u8> {
-    let mut copy = spare_buffer();
-    copy.extend_from_slice(encoding);
-    copy
-}
-
-/// Keeps the memory of an encoding that is copied elsewhere, or done with, for the next one of this thread, unless it is much.
-pub(crate) fn give_back(encoding: Vec<u8>) {
-    if encoding.capacity() <= MAX_SPARE {
-        // At the end of a thread there may be no next one.
-        let _ = SPARE.try_with(|spare| spare.set(encoding));
-    }
-}
-
-/// What the last encoding gave back, or new memory.
-fn spare_buffer() -> Vec<u8> {
-    let mut spare = SPARE.try_with(Cell::take).unwrap_or_default();
-    spare.clear();
-    spare.reserve(INITIAL_CAPACITY);
-    spare
-}
-
-thread_local! {
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// A Request's payload whose deadline is filled in last, when it is sent.
@@ -387,8 +360,6 @@ const BREAK: u8 = 0xff;
 const MAX_DEPTH: usize = 32;
 const MAX_MISMATCH_LEN: usize = 256;
 const INITIAL_CAPACITY: usize = 256;
-/// What an encoding may keep unused, and a thread for the next one.
-const MAX_SPARE: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,8 @@ use crate::frame::{Frame, FrameError, FrameHeader};
 /// Encodes and decodes [`Frame`]s with a limit on their payload.
 ///
 /// Decoding never reserves memory for a length that a header claims: the buffer grows as bytes arrive. The first
-/// error is final; later calls repeat it, because what follows it cannot be told apart.
+/// error is final; later calls repeat it, because what follows it cannot be told apart. What `decode` leaves in the buffer has
+/// to be at its front at the next call.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -56,29 +57,34 @@ impl FrameCodec {
         if let Some(error) = &self.poison {
             return Err(error.clone());
         }
-        let header = match (self.header, buffered.first_chunk()) {
-            (Some(header), _) => header,
-            (None, Some(bytes)) => FrameHeader::from_bytes(bytes, self.max_payload_len)
-                .inspect_err(|error| self.poison = Some(error.clone()))?,
-            (None, None) => return Ok(None),
-        };
+        let header = self.peek(buffered).inspect_err(|error| self.poison = Some(error.clone()))?;
+        let Some(header) = header else { return Ok(None) };
         let is_whole = buffered.len() >= header.frame_len();
-        // Once accepted, it stays so.
         self.header = (!is_whole).then_some(header);
         Ok(is_whole.then_some(header))
     }
 
+    /// Forgets the header of a frame whose bytes are thrown away.
+    pub(crate) fn forget(&mut self) {
+        self.header = None;
+    }
+
     /// Whether a frame has begun of which more has to come, given what is buffered.
     pub(crate) fn lacks_rest(&self, buffered: &[u8]) -> bool {
-        let header = match (self.header, buffered.first_chunk()) {
-            (Some(header), _) => header,
-            (None, Some(bytes)) => match FrameHeader::from_bytes(bytes, self.max_payload_len) {
-                Ok(header) => header,
-                Err(_) => return false,
-            },
-            (None, None) => return !buffered.is_empty(),
-        };
-        buffered.len() < header.frame_len()
+        match self.peek(buffered) {
+            Ok(Some(header)) => buffered.len() < header.frame_len(),
+            Ok(None) => !buffered.is_empty(),
+            Err(_) => false,
+        }
+    }
+
+    /// The header at the front of what is buffered. One that was accepted stays so, though the limit has changed since.
+    fn peek(&self, buffered: &[u8]) -> Result<Option<FrameHeader>, FrameError> {
+        match (self.header, buffered.first_chunk()) {
+            (Some(header), _) => Ok(Some(header)),
+            (None, Some(bytes)) => FrameHeader::from_bytes(bytes, self.max_payload_len).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 }
 

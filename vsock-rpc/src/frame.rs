@@ -219,7 +219,7 @@ pub enum FrameError {
         /// The flags found.
         flags: u16,
     },
-    /// The payload announced is above the limit; none of it was read.
+    /// The payload announced is above the limit; no room was made for it.
     #[error("a {kind:?} of {len} bytes was announced, the limit is {max}")]
     PayloadTooLong {
         /// The kind announced.

@@ -23,7 +23,7 @@ pub(crate) struct FrameIo<T> {
     codec: FrameCodec,
     input: ByteQueue,
     /// How much of `input` is the frame that was found last, whose payload may still be looked at.
-    found: usize,
+    found_len: usize,
     output: ByteQueue,
     needs_flush: bool,
     /// Bytes written since the connection began.
@@ -43,7 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
             io,
             codec: FrameCodec::new(max_payload_len),
             input: ByteQueue::default(),
-            found: 0,
+            found_len: 0,
             output: ByteQueue::default(),
             needs_flush: false,
             written: 0,
@@ -123,27 +123,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
     pub(crate) fn next_frame(&mut self) -> Result<Option<FrameHeader>, FrameError> {
         self.release_frame();
         let header = self.codec.find_frame(self.input.as_slice())?;
-        match header {
-            Some(header) => self.found = header.frame_len(),
-            None if !self.input.is_empty() => {
-                let since = self.paused_since;
-                self.partial_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
-                return Ok(None);
-            }
-            None => {}
+        self.found_len = header.map_or(0, |header| header.frame_len());
+        if header.is_none() && !self.input.is_empty() {
+            let since = self.paused_since;
+            self.partial_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
+        } else {
+            self.partial_since = None;
         }
-        self.partial_since = None;
         Ok(header)
     }
 
-    /// The payload of the frame that [`next_frame`](Self::next_frame) found, until it is called again, or anything is read.
+    /// The payload of the frame that [`next_frame`](Self::next_frame) found, until that is called again, and no longer than
+    /// until anything is read, reading is paused, or what has arrived is discarded.
     pub(crate) fn payload(&self) -> &[u8] {
-        self.input.as_slice()[..self.found].get(FrameHeader::LEN..).unwrap_or_default()
+        self.input.as_slice()[..self.found_len].get(FrameHeader::LEN..).unwrap_or_default()
     }
 
-    /// Whether the stream ended inside a frame, once it ended.
+    /// Whether the stream ended inside a frame, once it ended and [`next_frame`](Self::next_frame) finds no more.
     pub(crate) fn is_inside_frame(&self) -> bool {
-        self.input.len() > self.found
+        self.input.len() > self.found_len
     }
 
     /// Notes that nothing is read now, because the peer does not take what waits for it. That gives it no more time for the
@@ -159,7 +157,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
     pub(crate) fn stalls_at(&self, frame_timeout: Duration, write_timeout: Duration) -> Option<Instant> {
         let partial_since = self
             .partial_since
-            .or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input.as_slice()[self.found..])));
+            .or_else(|| self.paused_since.filter(|_| self.codec.lacks_rest(&self.input.as_slice()[self.found_len..])));
         let frame = partial_since.map(|since| since + frame_timeout);
         let write = self.blocked_since.map(|since| since + write_timeout);
         earlier(frame, write)
@@ -170,16 +168,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FrameIo<T> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
-    /// Forgets what has arrived.
+    /// Forgets what has arrived. What comes after it cannot be told apart, and is to be discarded too.
     pub(crate) fn discard_input(&mut self) {
-        self.found = 0;
-        self.input.clear();
+        self.found_len = 0;
+        self.input = ByteQueue::default();
+        self.codec.forget();
+        (self.partial_since, self.paused_since) = (None, None);
     }
 
     /// Nobody looks at the frame that was found last any more.
     fn release_frame(&mut self) {
-        if self.found > 0 {
-            self.input.advance(std::mem::take(&mut self.found));
+        if self.found_len > 0 {
+            self.input.advance(std::mem::take(&mut self.found_len));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::remote_error::{MAX_CODE_LEN, RemoteError, WIRE_OVERHEAD};
 pub mod reason {
     /// Nothing was in flight for the idle timeout; not a fault.
     pub const IDLE: &str = "idle";
-    /// A header announced more than the limit; none of it was read.
+    /// A header announced more than the limit; no room was made for it.
     pub const PAYLOAD_TOO_LONG: &str = "payload_too_long";
     /// A rule of the protocol was broken that has no reason of its own.
     pub const PROTOCOL_ERROR: &str = "protocol_error";

@@ -25,6 +25,7 @@ mod seldom;
 pub mod server;
 #[cfg(feature = "session")]
 pub mod session;
+mod spare;
 mod tasks;
 pub mod transport;
 

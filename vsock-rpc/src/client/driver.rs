@@ -19,6 +19,7 @@ use crate::frame::{FrameHeader, FrameKind};
 use crate::frame_io::FrameIo;
 use crate::goaway::{self, reason};
 use crate::remote_error::RemoteError;
+use crate::spare;
 use crate::transport::ByteStream;
 
 pub(super) struct Driver {
@@ -157,7 +158,7 @@ impl Driver {
     fn on_frame(&mut self, header: FrameHeader, turn: &mut Turn<'_>) -> Result<(), String> {
         let FrameHeader { kind, request_id, .. } = header;
         let reply = match kind {
-            FrameKind::Response => Ok(cbor::copy(self.frames.payload())),
+            FrameKind::Response => Ok(spare::copy(self.frames.payload())),
             FrameKind::Error => Err(CallError::Remote(self.decode_error(kind)?)),
             FrameKind::GoAway => {
                 let error = self.decode_error(kind)?;
@@ -170,12 +171,12 @@ impl Driver {
             }
             kind => return Err(format!("a server sends no such {kind:?}")),
         };
-        let led = if let Hand::Leader(id) = turn.hand { Some(id) } else { None };
+        let leader = if let Hand::Leader(id) = turn.hand { Some(id) } else { None };
         // The call is out of the table already, and would count as unknown.
-        if turn.after.led.is_some() && led == Some(request_id) {
+        if turn.after.reply.is_some() && leader == Some(request_id) {
             return Err(Violation::DuplicateReply.to_string());
         }
-        let delivered = turn.connection.reply(request_id, reply, self.frames.written(), led, turn.after);
+        let delivered = turn.connection.reply(request_id, reply, self.frames.written(), leader, turn.after);
         delivered.map_err(|violation| violation.to_string())
     }
 
@@ -194,6 +195,7 @@ impl Driver {
             return Err(reason);
         }
         self.frames.queue(FrameKind::GoAway, 0, &goodbye);
+        self.frames.discard_input();
         self.phase = Phase::Closing { reason, until: Instant::now() + self.limits.stall_timeout };
         Ok(())
     }

@@ -60,9 +60,8 @@ use tokio::task::coop::has_budget_remaining;
 use super::DisconnectReason;
 use super::aftermath::Aftermath;
 use super::builder::ClientLimits;
-use super::connection::Connection;
+use super::connection::{Connection, Reply};
 use super::driver::{Driver, Hand, Turn};
-use super::table::Reply;
 use crate::transport::ByteStream;
 
 /// What drives the connection, until it ends.
@@ -92,6 +91,12 @@ pub(super) enum Led {
     Taken,
 }
 
+/// How far some turns came, and the reply that the leader waited for.
+struct Turned {
+    progress: Progress,
+    reply: Option<Reply>,
+}
+
 enum Progress {
     Again,
     Over,
@@ -110,9 +115,7 @@ impl Connection {
 
     /// Drives for the caller of this call.
     pub(super) fn lead(&self, request_id: u64) -> Led {
-        let mut after = Aftermath::default();
-        let Some(progress) = self.try_turns(Hand::Leader(request_id), &mut after) else { return Led::Taken };
-        let reply = after.settle();
+        let Some(Turned { progress, reply }) = self.try_turns(Hand::Leader(request_id)) else { return Led::Taken };
         let is_again = matches!(progress, Progress::Again);
         if !has_budget_remaining() || is_again && reply.is_some() {
             // Without budget neither the stream nor the alarm need know whom to wake, and the next poll may have none either.
@@ -128,17 +131,18 @@ impl Connection {
     pub(super) fn catch_up(&self) {
         if self.depose_late_leader() {
             // If there is more to do, or somebody is at it, the background task goes on: it was woken.
-            let mut after = Aftermath::default();
-            self.try_turns(Hand::Visitor, &mut after);
-            after.settle();
+            self.try_turns(Hand::Visitor);
         }
     }
 
-    /// How far it came; `None` if somebody else drives.
-    fn try_turns(&self, hand: Hand<'_>, after: &mut Aftermath) -> Option<Progress> {
+    /// `None` if somebody else drives.
+    fn try_turns(&self, hand: Hand<'_>) -> Option<Turned> {
+        let mut after = Aftermath::default();
         let mut seat = self.seat.try_take()?;
-        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, after));
-        Some(turns.find(|progress| !matches!(progress, Progress::Again)).unwrap_or(Progress::Again))
+        let mut turns = (0..TURNS_PER_POLL).map(|_| self.turn(&mut seat, hand, &mut after));
+        let progress = turns.find(|progress| !matches!(progress, Progress::Again)).unwrap_or(Progress::Again);
+        drop(seat);
+        Some(Turned { progress, reply: after.settle() })
     }
 
     fn turn(&self, seat: &mut Option<Driven>, hand: Hand<'_>, after: &mut Aftermath) -> Progress {
@@ -153,7 +157,8 @@ impl Connection {
             Err(_panic) => DisconnectReason::RuntimeEnded,
         };
         self.close(reason, driver.written(), after);
-        *seat = None;
+        // A stream may panic even now.
+        let _ = catch_unwind(AssertUnwindSafe(|| *seat = None));
         Progress::Over
     }
 }
@@ -205,3 +210,60 @@ impl Drop for Background {
 }
 
 const TURNS_PER_POLL: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Wake;
+
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::byte_queue::ByteQueue;
+    use crate::cbor;
+    use crate::client::builder::ClientBuilder;
+    use crate::frame::FrameKind;
+    use crate::transport::Addr;
+
+    /// Notes whether the seat was free whenever it was woken.
+    struct Onlooker {
+        connection: Arc<Connection>,
+        found_free: Mutex<Vec<bool>>,
+    }
+
+    impl Wake for Onlooker {
+        fn wake(self: Arc<Self>) {
+            self.found_free.lock().unwrap().push(self.connection.seat.try_take().is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn callers_and_those_who_wait_for_a_permit_are_woken_when_the_seat_is_free() {
+        let (near, mut far) = duplex(1024);
+        let limits = ClientBuilder::new(Addr::Unix("unused".into()).into()).limits;
+        let (connection, mut background) = Connection::open(Box::new(near), limits);
+        let onlooker = || Arc::new(Onlooker { connection: Arc::clone(&connection), found_free: Mutex::default() });
+        let (caller, next) = (onlooker(), onlooker());
+
+        let permits = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+        let request = cbor::encode_request("m", &(), 100).unwrap();
+        let mut ticket = Arc::clone(&connection).begin(&request, permit).unwrap_or_else(|_| panic!("it is open"));
+        let waker = Waker::from(Arc::clone(&caller));
+        assert!(Pin::new(&mut ticket).poll(&mut Context::from_waker(&waker)).is_pending());
+        let waker = Waker::from(Arc::clone(&next));
+        let mut waiting = pin!(permits.acquire());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+
+        let mut drive = || Pin::new(&mut background).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(drive().is_pending(), "the request is written");
+        let mut response = ByteQueue::default();
+        response.put_frame(FrameKind::Response, 1, &[0]);
+        far.write_all(response.as_slice()).await.unwrap();
+        assert!(drive().is_pending(), "the response is read");
+        for woken in [caller, next] {
+            assert_eq!(*woken.found_free.lock().unwrap(), [true]);
+        }
+    }
+}

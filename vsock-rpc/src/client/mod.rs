@@ -12,8 +12,6 @@ mod driving;
 mod error;
 #[cfg(test)]
 mod races;
-mod table;
-mod ticket;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -26,17 +24,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::builder::ClientBuilder;
-use self::connection::Connection;
+use self::connection::{Connection, Ticket};
 pub use self::connector::Connector;
 use self::dialer::Dialer;
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::CallError;
-use self::ticket::Ticket;
 use crate::cbor::{self, EncodedRequest};
 use crate::limits::cut_to_max_timeout;
 use crate::method::{MAX_METHOD_NAME_LEN, Method};
 #[cfg(feature = "tower")]
 use crate::middleware::{ClientService, OutgoingCall};
+use crate::spare;
 
 /// Calls the methods of one server.
 ///
@@ -97,7 +95,7 @@ impl Client {
             #[cfg(not(feature = "tower"))]
             let payload = inner.exchange(request, deadline, timeout).await?;
             let response = cbor::decode(&payload).map_err(CallError::MalformedResponse);
-            cbor::give_back(payload);
+            spare::give_back(payload);
             response
         }
     }
@@ -127,7 +125,7 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
-    /// `left` is how long it is until the deadline.
+    /// `left` is how long it is until the deadline, for whoever has just looked at the clock.
     async fn exchange(
         &self,
         mut request: EncodedRequest,
@@ -137,7 +135,7 @@ impl Inner {
         let mut ticket = match self.begin_now(&mut request, left) {
             Ok(begun) => {
                 // It is copied; while its caller waits, its memory serves others.
-                cbor::give_back(request.into_payload());
+                spare::give_back(request.into_payload());
                 begun?
             }
             Err(permit) => {

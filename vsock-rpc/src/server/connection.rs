@@ -28,6 +28,7 @@ use crate::remote_error::{RemoteError, code};
 use crate::request_place::RequestPlace;
 use crate::router::Call;
 use crate::seldom::Seldom;
+use crate::spare;
 
 pub(super) struct Connection<T> {
     core: Arc<ServerCore>,
@@ -304,12 +305,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         match outcome {
             Ok(payload) => {
                 self.frames.queue(FrameKind::Response, request_id, &payload);
-                cbor::give_back(payload);
+                spare::give_back(payload);
             }
             Err(error) => {
                 let payload = goaway::encode_error(&error);
                 self.frames.queue(FrameKind::Error, request_id, &payload);
-                cbor::give_back(payload);
+                spare::give_back(payload);
             }
         }
     }

@@ -28,8 +28,7 @@ use tokio::time::Instant;
 use self::executor::{Executor, Random};
 use self::pipe::pipe;
 use super::builder::{ClientBuilder, ClientLimits};
-use super::connection::Connection;
-use super::ticket::Ticket;
+use super::connection::{Connection, Reply, Ticket};
 use super::{CallError, Connector, DisconnectReason};
 use crate::cbor;
 use crate::goaway::reason;
@@ -222,7 +221,7 @@ impl Race {
         drop(ticket);
     }
 
-    fn check(&self, number: u64, reply: super::table::Reply) {
+    fn check(&self, number: u64, reply: Reply) {
         let mut seen = self.seen.borrow_mut();
         let has_run = self.handled.0.lock().unwrap().contains_key(&number);
         let error = match reply {

@@ -7,13 +7,12 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::CallError;
-use super::connection::{Connection, Standing};
-use super::driving::Led;
-use super::table::Reply;
+use super::{Connection, Reply, Standing};
+use crate::client::CallError;
+use crate::client::driving::Led;
 
 /// A call in flight. Dropping it before the reply cancels the call.
-pub(super) struct Ticket {
+pub(in crate::client) struct Ticket {
     connection: Arc<Connection>,
     request_id: u64,
     /// Whether nobody was woken for its request, and it was not polled yet.
@@ -29,7 +28,7 @@ impl Ticket {
 
     /// Waits for the reply of a call that was begun alone, in the connection's runtime, by the connection's own alarm:
     /// calls that come one after another then need no timer each. `None`, at once, if this call is no such one.
-    pub(super) async fn reply_by_alarm(&mut self, deadline: Instant) -> Option<Reply> {
+    pub(in crate::client) async fn reply_by_alarm(&mut self, deadline: Instant) -> Option<Reply> {
         if !self.is_unheeded || !self.connection.is_in_its_runtime() {
             return None;
         }
@@ -89,7 +88,8 @@ impl Drop for Ticket {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::task::Waker;
+    use std::sync::{Mutex, mpsc};
+    use std::task::{Wake, Waker};
     use std::time::Duration;
 
     use tokio::sync::Semaphore;
@@ -111,5 +111,42 @@ mod tests {
         assert!(connection.wake_timed(deadline - Duration::from_millis(1)).is_none());
         assert!(connection.wake_timed(deadline).is_some());
         assert!(connection.wake_timed(deadline).is_none(), "once");
+    }
+
+    /// A task that ends when nobody can wake it any more, and ends a call with it.
+    struct LastOwner(#[expect(dead_code, reason = "held until it is dropped")] Mutex<Option<Ticket>>);
+
+    impl Wake for LastOwner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_call_may_end_with_the_last_waker_of_another_one() {
+        let (done, is_done) = mpsc::channel();
+        // On a thread of its own: what is wrong here stands still.
+        std::thread::spawn(move || {
+            for is_dropped in [false, true] {
+                let connection = Arc::new(Connection::of_this_runtime());
+                let permits = Arc::new(Semaphore::new(3));
+                let request = cbor::encode_request("m", &(), 100).unwrap();
+                let begin = || {
+                    let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+                    Arc::clone(&connection).begin(&request, permit).unwrap_or_else(|_| panic!("it is open"))
+                };
+                let (mut ticket, other) = (begin(), begin());
+                let owner = Waker::from(Arc::new(LastOwner(Mutex::new(Some(other)))));
+                assert!(Pin::new(&mut ticket).poll(&mut Context::from_waker(&owner)).is_pending());
+                drop(owner);
+                if is_dropped {
+                    drop(ticket);
+                } else {
+                    assert!(Pin::new(&mut ticket).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                }
+                done.send(()).unwrap();
+            }
+        });
+        for _ in 0..2 {
+            is_done.recv_timeout(Duration::from_secs(30)).expect("the table is not locked meanwhile");
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! [`Connection`]: the calls of one connection, shared by their callers and whoever drives it.
 //!
 //! A call costs no task and no channel: its caller leaves a waker in the table, and the driver leaves the reply; or the
-//! caller drives itself, and takes the reply from there. Who drives is told in [`driving`](super::driving).
+//! caller drives itself, and finds the reply in its turn's [`Aftermath`]. Who drives is told in [`driving`](super::driving).
+
+mod table;
+mod ticket;
 
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +14,18 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::DisconnectReason;
+use self::table::{Call, CallState, Phase, Table};
+pub(super) use self::ticket::Ticket;
 use super::aftermath::{Aftermath, LedReply};
 use super::driving::Seat;
-use super::table::{Call, CallState, Phase, Reply, Table, keep};
-use super::ticket::Ticket;
+use super::{CallError, DisconnectReason};
 use crate::byte_queue::ByteQueue;
 use crate::cbor::EncodedRequest;
 use crate::frame::FrameKind;
 use crate::planted;
+
+/// A response, still encoded, or what went wrong.
+pub(super) type Reply = Result<Vec<u8>, CallError>;
 
 /// The table, behind a lock that is held for moments only, and what drives the connection, behind another: whoever needs
 /// both takes that one first. As a waker it is what the stream and the timers wake.
@@ -54,7 +60,7 @@ impl Connection {
     }
 
     /// Whether this is called in the runtime that its stream belongs to.
-    pub(super) fn is_in_its_runtime(&self) -> bool {
+    fn is_in_its_runtime(&self) -> bool {
         self.runtime.is_some() && self.runtime == this_runtime()
     }
 
@@ -131,15 +137,16 @@ impl Connection {
         if !table.outgoing.is_empty() {
             take(&mut table.outgoing);
         }
-        if let Some(waker) = background {
-            keep(&mut table.background, waker);
-        }
-        Outlook {
+        let replaced = background.and_then(|waker| keep(&mut table.background, waker));
+        let outlook = Outlook {
             is_busy: !table.calls.is_empty(),
             is_leaving: matches!(table.phase, Phase::Leaving { .. }),
             was_woken: std::mem::take(&mut table.was_woken),
             deadline: table.timed.map(|(_, deadline)| deadline),
-        }
+        };
+        drop(table);
+        drop(replaced);
+        outlook
     }
 
     /// For the driver: whom to wake if the deadline of the call that goes by the alarm has come. That may be another call than
@@ -162,14 +169,14 @@ impl Connection {
         wake(background);
     }
 
-    /// For the driver: a reply came. `written` is how many bytes had been written by then, and `led` the call whose caller
+    /// For the driver: a reply came. `written` is how many bytes had been written by then, and `leader` the call whose caller
     /// drives. That one finds its reply in the aftermath; for others it is left in the table.
     pub(super) fn reply(
         &self,
         request_id: u64,
         reply: Reply,
         written: u64,
-        led: Option<u64>,
+        leader: Option<u64>,
         after: &mut Aftermath,
     ) -> Result<(), Violation> {
         let mut table = self.lock();
@@ -188,8 +195,10 @@ impl Connection {
                 after.permits.extend(entry.remove().permit);
                 after.wakers.extend(table.over());
             }
-            CallState::Waiting(_) if led == Some(request_id) => {
-                after.led = Some(LedReply { reply, permit: entry.remove().permit });
+            CallState::Waiting(_) if leader == Some(request_id) => {
+                let call = entry.remove();
+                let waker = if let CallState::Waiting(waker) = call.state { waker } else { None };
+                after.reply = Some(LedReply { reply, permit: call.permit, waker });
                 after.wakers.extend(table.over());
             }
             CallState::Waiting(waker) => {
@@ -198,7 +207,7 @@ impl Connection {
                 call.state = CallState::Replied(reply);
             }
         }
-        table.leader.take_if(|leader| *leader == request_id);
+        table.leader.take_if(|leading| *leading == request_id);
         table.timed.take_if(|(timed, _)| *timed == request_id);
         table.was_useful = true;
         Ok(())
@@ -236,25 +245,27 @@ impl Connection {
     }
 
     /// Nobody waits for the reply any more.
-    pub(super) fn abandon(&self, request_id: u64) {
+    fn abandon(&self, request_id: u64) {
         let mut table = self.lock();
         let Some(call) = table.calls.get_mut(&request_id) else { return };
-        let background = if let CallState::Replied(_) = call.state {
-            table.remove(request_id).1
+        let (background, state) = if let CallState::Replied(_) = call.state {
+            let (call, background) = table.remove(request_id);
+            (background, call.map(|call| call.state))
         } else {
-            call.state = CallState::Abandoned { since: Instant::now() };
+            let state = std::mem::replace(&mut call.state, CallState::Abandoned { since: Instant::now() });
             table.queue(FrameKind::Cancel, request_id, &[]);
             // It may have been this call's caller that was woken.
-            table.depose()
+            (table.depose(), Some(state))
         };
         drop(table);
+        drop(state);
         wake(background);
     }
 
     /// The reply, or what its caller does until it comes, who is to be woken then. `is_unheeded` tells whether the background
     /// task does not know of the call's request yet, which it then does, or its caller leads. One that leads is also woken
     /// at `deadline`.
-    pub(super) fn poll_reply(
+    fn poll_reply(
         &self,
         request_id: u64,
         is_unheeded: &mut bool,
@@ -264,7 +275,7 @@ impl Connection {
         let mut table = self.lock();
         let call = table.calls.get_mut(&request_id).expect("a call is in the table until its ticket is done");
         if let CallState::Waiting(waker) = &mut call.state {
-            keep(waker, caller);
+            let replaced = keep(waker, caller);
             let can_spare = |permit: &OwnedSemaphorePermit| permit.semaphore().available_permits() > 0;
             let nobody_waits = call.permit.as_ref().is_some_and(can_spare);
             let is_unheeded = std::mem::take(is_unheeded);
@@ -273,11 +284,14 @@ impl Connection {
                 if let Some(deadline) = deadline {
                     table.timed = Some((request_id, deadline));
                 }
+                drop(table);
+                drop(replaced);
                 return Standing::Leads;
             }
             let had_led = table.leader == Some(request_id);
             let background = if is_unheeded || had_led { table.depose() } else { None };
             drop(table);
+            drop(replaced);
             wake(background);
             return Standing::Follows;
         }
@@ -300,7 +314,8 @@ impl Connection {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        // No code of others runs under the lock, so that a poisoned table is still a whole one.
+        // Wakers are neither woken nor dropped under the lock, since a task may end with its last waker, and a call of this
+        // connection with it; and no other code of others runs there, so that a poisoned table is still a whole one.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -316,7 +331,7 @@ impl Wake for Connection {
 }
 
 /// What a call's caller is to its connection.
-pub(super) enum Standing {
+enum Standing {
     Done(Reply),
     /// Others drive, and wake it.
     Follows,
@@ -335,6 +350,15 @@ pub(super) enum Violation {
 
 fn this_runtime() -> Option<runtime::Id> {
     Handle::try_current().ok().map(|handle| handle.id())
+}
+
+/// Remembers a waker, and returns another one that it takes the place of.
+#[must_use]
+fn keep(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    match place {
+        Some(kept) if kept.will_wake(waker) => None,
+        _ => place.replace(waker.clone()),
+    }
 }
 
 fn wake(waker: Option<Waker>) {

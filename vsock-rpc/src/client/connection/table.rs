@@ -8,13 +8,11 @@ use std::task::Waker;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::aftermath::Aftermath;
-use super::{CallError, DisconnectReason};
+use super::Reply;
 use crate::byte_queue::ByteQueue;
+use crate::client::aftermath::Aftermath;
+use crate::client::{CallError, DisconnectReason};
 use crate::frame::FrameKind;
-
-/// A response, still encoded, in memory that [`give_back`](crate::cbor::give_back) takes; or what went wrong.
-pub(super) type Reply = Result<Vec<u8>, CallError>;
 
 /// What callers and the driver share.
 #[derive(Default)]
@@ -144,14 +142,6 @@ impl Hasher for IdHasher {
 
     fn finish(&self) -> u64 {
         self.0
-    }
-}
-
-/// Remembers a waker in place of another one.
-pub(super) fn keep(place: &mut Option<Waker>, waker: &Waker) {
-    match place {
-        Some(kept) => kept.clone_from(waker),
-        None => *place = Some(waker.clone()),
     }
 }
 
