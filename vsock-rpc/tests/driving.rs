@@ -207,6 +207,12 @@ struct Panicking {
     reader: Option<Waker>,
 }
 
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        assert!(!self.is_written, "this one too");
+    }
+}
+
 impl AsyncRead for Panicking {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         assert!(!self.is_written, "this panic belongs to the test");
