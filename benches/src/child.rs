@@ -41,8 +41,8 @@ impl ServerProcess {
     /// # Errors
     /// If it does not start, or says something else than what it serves.
     pub fn start<S: Service>(order: &S::Order) -> Result<(Self, S::Offer), Failure> {
-        let program = std::env::current_exe()?;
-        let mut command = Command::new(program);
+        // The same one, also if another build has taken its place meanwhile.
+        let mut command = Command::new("/proc/self/exe");
         let child = command.args([ARGUMENT, S::NAME]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut process = Self { child };
         let stdin = process.child.stdin.as_mut().ok_or("no standard input")?;

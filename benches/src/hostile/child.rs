@@ -20,7 +20,8 @@ pub(super) struct ChildProcess {
 impl ChildProcess {
     /// Starts this program with `argument`, by which it is to call [`answer`].
     pub(super) fn start(argument: &str) -> Result<Self, Failure> {
-        let program = std::env::current_exe()?;
+        // The same one, also if another build has taken its place meanwhile.
+        let program = "/proc/self/exe";
         let mut child = Command::new(program).arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = child.stdin.take().ok_or("no standard input")?;
         let answers = BufReader::new(child.stdout.take().ok_or("no standard output")?);

@@ -21,7 +21,11 @@ pub(crate) fn add_another(name: &str, plan: &Plan, scores: &mut Scores) -> Resul
     let printed = serde_json::from_slice(&output.stdout);
     let cells: Result<Vec<(String, Cell)>, String> =
         printed.map_err(|error| format!("a further process ({}): {error}", output.status))?;
-    scores.add_process(cells.map_err(|reason| format!("in a further process: {reason}"))?)
+    let cells = cells.map_err(|reason| format!("in a further process: {reason}"))?;
+    if !output.status.success() {
+        return Err(format!("a further process ended badly: {}", output.status).into());
+    }
+    scores.add_process(cells)
 }
 
 /// Measures the row in this process alone, and prints what came of each contestant, or why it could not be set up.

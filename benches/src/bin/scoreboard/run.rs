@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     warm_up: Duration,
     /// How many iterations come before growth is looked at, and how many it is looked at for.
     growth: (u32, u32),
-    /// How many processes measure a row of times, with as many rounds each.
+    /// How many processes measure a row of times, each for as long.
     pub(crate) processes: usize,
     /// How many rounds there are where contestants report, each of which takes seconds.
     pub(crate) reports: usize,
@@ -59,7 +59,7 @@ impl Plan {
     }
 }
 
-/// Measures a row. Nothing that happens in it ends the scoreboard.
+/// Measures a row. No failure or panic in it ends the scoreboard.
 pub(crate) fn row(row: &Row, plan: &Plan) -> Outcome {
     let scores = in_this_process(row, plan).and_then(|mut scores| {
         let processes = if scores.unit.depends_on_process() { plan.processes } else { 1 };

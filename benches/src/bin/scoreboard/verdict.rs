@@ -67,7 +67,7 @@ pub(crate) struct Measurement {
     /// One a round, in the order of rounds.
     pub(crate) samples: Vec<f64>,
     /// Where the rounds of each further process begin.
-    #[serde(default)]
+    #[serde(skip)]
     pub(crate) processes: Vec<usize>,
     pub(crate) allocations: Option<Allocations>,
     /// Of what this thread has allocated, beside the resident set's growth.
