@@ -6,7 +6,7 @@ use std::cell::Cell;
 pub(crate) fn buffer(capacity: usize) -> Vec<u8> {
     let mut spare = SPARE.try_with(Cell::take).unwrap_or_default();
     spare.clear();
-    spare.reserve(capacity);
+    spare.reserve_exact(capacity);
     spare
 }
 

@@ -32,7 +32,11 @@ impl Aftermath {
             self.permits.clear();
         }
         if !self.wakers.is_empty() {
-            self.wakers.drain(..).for_each(Waker::wake);
+            self.wakers.reverse();
+            // One by one: what a waker that panics leaves, `drop` wakes.
+            while let Some(waker) = self.wakers.pop() {
+                waker.wake();
+            }
         }
         let LedReply { reply, permit, waker } = self.reply.take()?;
         drop((permit, waker));
@@ -44,5 +48,41 @@ impl Drop for Aftermath {
     fn drop(&mut self) {
         // Also if a turn unwinds: those who wait would never know.
         self.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Panicking;
+
+    impl Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("this panic belongs to the test");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_leaves_no_other_one_unwoken() {
+        let counter = Arc::new(Counter::default());
+        let mut after = Aftermath::default();
+        after.wakers.extend([Arc::clone(&counter).into(), Arc::new(Panicking).into(), Arc::clone(&counter).into()]);
+        assert!(catch_unwind(AssertUnwindSafe(move || after.settle())).is_err());
+        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
     }
 }

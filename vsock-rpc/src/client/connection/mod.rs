@@ -236,6 +236,9 @@ impl Connection {
         table.outgoing = ByteQueue::default();
         // It has to see that it is over.
         after.wakers.extend(table.depose());
+        drop(table);
+        // What an error carries may be code of others, too.
+        drop(reason);
     }
 
     /// For the driver: whether the server has left an abandoned call unanswered since before `limit`.
@@ -258,8 +261,8 @@ impl Connection {
             (table.depose(), Some(state))
         };
         drop(table);
-        drop(state);
         wake(background);
+        drop(state);
     }
 
     /// The reply, or what its caller does until it comes, who is to be woken then. `is_unheeded` tells whether the background
@@ -291,8 +294,8 @@ impl Connection {
             let had_led = table.leader == Some(request_id);
             let background = if is_unheeded || had_led { table.depose() } else { None };
             drop(table);
-            drop(replaced);
             wake(background);
+            drop(replaced);
             return Standing::Follows;
         }
         let (call, background) = table.remove(request_id);
@@ -315,7 +318,8 @@ impl Connection {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Wakers are neither woken nor dropped under the lock, since a task may end with its last waker, and a call of this
-        // connection with it; and no other code of others runs there, so that a poisoned table is still a whole one.
+        // connection with it. They are cloned there, before anything is changed; no other code of others runs, so that a
+        // poisoned table is still a whole one.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
