@@ -34,7 +34,8 @@ struct Arguments {
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// One round of one iteration, in two processes where times are taken: shows that each row runs. Only the bar of attestation-allocations is judged.
+    /// One round of one iteration, in two processes where times are taken: shows that each row runs. Only the bar of
+    /// attestation-allocations is judged.
     #[arg(long)]
     smoke: bool,
     /// Be these servers, for a row that has them in a process of their own.

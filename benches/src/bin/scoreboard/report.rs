@@ -175,7 +175,7 @@ fn row_json(outcome: &Outcome) -> Value {
         "ours": cell_json(&scores.ours),
         "limit": limit,
         "ratio": scores.ratio().map(summary_json),
-        "ratio_by_process": scores.ratio_by_process(),
+        "ratio_by_process": &scores.ratio_by_process,
         "peers": peers,
         "bars": bars,
         "pass": outcome.passes(),
@@ -243,7 +243,6 @@ mod tests {
         Cell::Measured(Measurement {
             summary: Summary::of(samples.clone()).unwrap(),
             samples,
-            processes: Vec::new(),
             allocations: None,
             allocated_growth: None,
             peak_resident: None,
@@ -261,6 +260,7 @@ mod tests {
                 ("broken", Cell::Failed("panicked: overflow".to_owned())),
             ],
             bars: vec![Bar::TimesLimit(1.15), Bar::PeerTakes { peer: "fast", times: 2.0 }],
+            ratio_by_process: Vec::new(),
         };
         let row = Outcome { name: "subject-what", scores: Ok(scores), smoke: false };
         vec![
@@ -313,7 +313,6 @@ mod tests {
         let cell = Cell::Measured(Measurement {
             summary,
             samples: vec![40_000.0],
-            processes: Vec::new(),
             allocations,
             allocated_growth: None,
             peak_resident: None,
@@ -328,14 +327,8 @@ mod tests {
         let summary = Summary::of(vec![100_000.0]).unwrap();
         let peak_resident = Some(40.0 * 1024.0 * 1024.0);
         let samples = vec![100_000.0];
-        let cell = Cell::Measured(Measurement {
-            summary,
-            samples,
-            processes: Vec::new(),
-            allocations: None,
-            allocated_growth: None,
-            peak_resident,
-        });
+        let cell =
+            Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None, peak_resident });
         assert_eq!(cell_text(&cell, Unit::Percentile99), "100.00 µs ± 0 ns, peak 40.0 MiB resident");
         assert_eq!(cell_json(&cell)["peak_resident"], 41_943_040.0);
         assert_eq!(bar_text(Bar::ResidentBelow(67_108_864.0), Unit::Percentile99), "< 64.0 MiB resident");
@@ -347,7 +340,6 @@ mod tests {
         let measurement = Measurement {
             summary,
             samples: vec![-4096.0],
-            processes: Vec::new(),
             allocations: None,
             allocated_growth: Some(12.0),
             peak_resident: None,

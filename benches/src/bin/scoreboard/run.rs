@@ -98,6 +98,7 @@ fn contend(contest: Contest, plan: &Plan) -> Scores {
         limit: limit.map(|(name, times)| LimitScore { name, times, cell: next() }),
         peers: names.into_iter().map(|name| (name, next())).collect(),
         bars,
+        ratio_by_process: Vec::new(),
     }
 }
 
@@ -242,15 +243,7 @@ impl Entrant {
         match (self.failure, Summary::of(self.samples.clone())) {
             (None, Some(summary)) => {
                 let Self { samples, allocations, allocated_growth, peak_resident, .. } = self;
-                let processes = Vec::new();
-                Cell::Measured(Measurement {
-                    summary,
-                    samples,
-                    processes,
-                    allocations,
-                    allocated_growth,
-                    peak_resident,
-                })
+                Cell::Measured(Measurement { summary, samples, allocations, allocated_growth, peak_resident })
             }
             (failure, _) => Cell::Failed(failure.unwrap_or_else(|| "was not measured".to_owned())),
         }

@@ -1,7 +1,5 @@
 //! Results, and what they mean for the bars.
 
-use std::iter::once;
-
 use serde::{Deserialize, Serialize};
 
 use crate::row::{Bar, Failure, Unit};
@@ -29,7 +27,6 @@ impl Cell {
     fn add(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::Measured(these), Self::Measured(others)) => {
-                these.processes.push(these.samples.len());
                 these.samples.extend(others.samples);
                 these.summary = Summary::of(these.samples.clone()).expect("there are some");
             }
@@ -66,9 +63,6 @@ pub(crate) struct Measurement {
     pub(crate) summary: Summary,
     /// One a round, in the order of rounds.
     pub(crate) samples: Vec<f64>,
-    /// Where the rounds of each further process begin.
-    #[serde(skip)]
-    pub(crate) processes: Vec<usize>,
     pub(crate) allocations: Option<Allocations>,
     /// Of what this thread has allocated, beside the resident set's growth.
     pub(crate) allocated_growth: Option<f64>,
@@ -91,6 +85,8 @@ pub(crate) struct Scores {
     pub(crate) limit: Option<LimitScore>,
     pub(crate) peers: Vec<(&'static str, Cell)>,
     pub(crate) bars: Vec<Bar>,
+    /// The median ratio to the limit in each process; empty if there was one.
+    pub(crate) ratio_by_process: Vec<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -112,13 +108,19 @@ impl Scores {
     /// # Errors
     /// If they are not of the same contestants.
     pub(crate) fn add_process(&mut self, cells: Vec<(String, Cell)>) -> Result<(), Failure> {
-        let own = self.cells_mut();
-        let names: Vec<_> = own.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = self.cells_mut().into_iter().map(|(name, _)| name).collect();
         let others: Vec<_> = cells.iter().map(|(name, _)| name.as_str()).collect();
         if names != others {
             return Err(format!("{names:?} are measured here, {others:?} in another process").into());
         }
-        for ((_, own), (_, cell)) in own.into_iter().zip(cells) {
+        if self.ratio_by_process.is_empty() {
+            self.ratio_by_process.extend(self.ratio().map(|ratio| ratio.median));
+        }
+        if let (Some(limit), [(_, ours), (_, cell), ..]) = (&self.limit, &cells[..]) {
+            let ratio = ours.relative_to(cell).map(|ratio| ratio.divided_by(limit.times));
+            self.ratio_by_process.extend(ratio.map(|ratio| ratio.median));
+        }
+        for ((_, own), (_, cell)) in self.cells_mut().into_iter().zip(cells) {
             own.add(cell);
         }
         Ok(())
@@ -141,27 +143,6 @@ impl Scores {
     pub(crate) fn ratio(&self) -> Option<Summary> {
         let limit = self.limit.as_ref()?;
         Some(self.ours.relative_to(&limit.cell)?.divided_by(limit.times))
-    }
-
-    /// The same for each of several processes; empty if there was one.
-    pub(crate) fn ratio_by_process(&self) -> Vec<f64> {
-        let (Cell::Measured(ours), Some(LimitScore { times, cell: Cell::Measured(limit), .. })) =
-            (&self.ours, &self.limit)
-        else {
-            return Vec::new();
-        };
-        if ours.processes.is_empty() {
-            return Vec::new();
-        }
-        let starts = once(0).chain(ours.processes.iter().copied());
-        let ends = ours.processes.iter().copied().chain(once(ours.samples.len()));
-        starts
-            .zip(ends)
-            .filter_map(|(start, end)| {
-                let rounds = ours.samples[start..end].iter().zip(&limit.samples[start..end]);
-                Some(Summary::of(rounds.map(|(ours, limit)| ours / limit).collect())?.median / times)
-            })
-            .collect()
     }
 
     /// How many times as much as ours a peer takes.
@@ -234,14 +215,7 @@ mod tests {
     fn of_rounds(samples: &[f64]) -> Cell {
         let samples = samples.to_vec();
         let summary = Summary::of(samples.clone()).unwrap();
-        Cell::Measured(Measurement {
-            summary,
-            samples,
-            processes: Vec::new(),
-            allocations: None,
-            allocated_growth: None,
-            peak_resident: None,
-        })
+        Cell::Measured(Measurement { summary, samples, allocations: None, allocated_growth: None, peak_resident: None })
     }
 
     fn unavailable() -> Cell {
@@ -255,8 +229,14 @@ mod tests {
     /// Ours against five times `limit`, and a peer.
     fn outcome(ours: Cell, limit: Cell, peer: Cell, bars: &[Bar]) -> Outcome {
         let limit = LimitScore { name: "limit", times: 5.0, cell: limit };
-        let scores =
-            Scores { unit: Unit::CpuTime, ours, limit: Some(limit), peers: vec![("peer", peer)], bars: bars.to_vec() };
+        let scores = Scores {
+            unit: Unit::CpuTime,
+            ours,
+            limit: Some(limit),
+            peers: vec![("peer", peer)],
+            bars: bars.to_vec(),
+            ratio_by_process: Vec::new(),
+        };
         Outcome { name: "test", scores: Ok(scores), smoke: false }
     }
 
@@ -280,7 +260,14 @@ mod tests {
         let Cell::Measured(measurement) = &mut grown else { unreachable!("it was measured") };
         measurement.allocated_growth = Some(70.0);
         let bars = [Bar::Below(6000.0), Bar::AllocatesBelow(64.0)];
-        let scores = Scores { unit: Unit::Growth, ours: grown, limit: None, peers: Vec::new(), bars: bars.to_vec() };
+        let scores = Scores {
+            unit: Unit::Growth,
+            ours: grown,
+            limit: None,
+            peers: Vec::new(),
+            bars: bars.to_vec(),
+            ratio_by_process: Vec::new(),
+        };
         let mut outcome = Outcome { name: "test", scores: Ok(scores), smoke: false };
         assert_eq!(verdicts(&outcome), [Verdict::Met, Verdict::Missed]);
         outcome.smoke = true;
@@ -296,7 +283,14 @@ mod tests {
             measurement.peak_resident = peak_resident;
             let limit = LimitScore { name: "quiet", times: 1.0, cell: of_rounds(&[90.0, 500.0, 100.0]) };
             let bars = vec![Bar::TimesLimit(10.0), Bar::ResidentBelow(64.0)];
-            let scores = Scores { unit: Unit::Percentile99, ours, limit: Some(limit), peers: Vec::new(), bars };
+            let scores = Scores {
+                unit: Unit::Percentile99,
+                ours,
+                limit: Some(limit),
+                peers: Vec::new(),
+                bars,
+                ratio_by_process: Vec::new(),
+            };
             Outcome { name: "test", scores: Ok(scores), smoke: false }
         };
         assert_eq!(verdicts(&attacked(Some(63.0))), [Verdict::Met; 2]);
@@ -388,7 +382,7 @@ mod tests {
         scores.add_process(slow.clone().into_cells()).unwrap();
         assert!((scores.ratio().unwrap().median - 1.4).abs() < 1e-9, "{scores:?}");
         assert_eq!(scores.peers[0].1.median(), Some(1.0));
-        let by_process = scores.ratio_by_process();
+        let by_process = &scores.ratio_by_process;
         assert_eq!(by_process.len(), 3);
         assert!(
             by_process.iter().zip([1.1, 1.4, 1.4]).all(|(is, should)| (is - should).abs() < 1e-9),
