@@ -25,7 +25,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> 
 
 /// Encodes into at most `max_len` bytes.
 pub(crate) fn encode<T: Serialize>(value: &T, max_len: usize) -> Result<Vec<u8>, CborError> {
-    let mut out = BoundedWriter { bytes: spare::buffer(INITIAL_CAPACITY), max_len };
+    let mut out = BoundedWriter { bytes: spare::buffer(0), max_len };
     out.serialize(value)?;
     // It may wait long for its peer. What a short one has to spare is not worth a move.
     if out.bytes.capacity() - out.bytes.len() > spare::MAX_CAPACITY {
@@ -40,7 +40,7 @@ pub(crate) fn encode_request<T: Serialize>(
     body: &T,
     max_len: usize,
 ) -> Result<EncodedRequest, CborError> {
-    let mut out = BoundedWriter { bytes: spare::buffer(INITIAL_CAPACITY), max_len };
+    let mut out = BoundedWriter { bytes: spare::buffer(0), max_len };
     out.push(&[ARRAY_OF_3])?;
     out.push_short_text(method)?;
     let deadline_at = out.bytes.len() + 1;
@@ -359,7 +359,6 @@ const BREAK: u8 = 0xff;
 /// Well below `serde_cbor`'s own limit of 128, which bounds its recursion.
 const MAX_DEPTH: usize = 32;
 const MAX_MISMATCH_LEN: usize = 256;
-const INITIAL_CAPACITY: usize = 256;
 
 #[cfg(test)]
 mod tests {

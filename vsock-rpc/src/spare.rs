@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
-/// An empty buffer: the one that was given back last, or a new one.
+/// An empty buffer for so many bytes, or a short encoding: the one that was given back last, or a new one.
 pub(crate) fn buffer(capacity: usize) -> Vec<u8> {
     let mut spare = SPARE.try_with(Cell::take).unwrap_or_default();
     spare.clear();
-    spare.reserve_exact(capacity);
+    // None that is too short for the next encoding is to take a longer one's place.
+    spare.reserve_exact(capacity.max(MIN_CAPACITY));
     spare
 }
 
@@ -28,6 +29,9 @@ pub(crate) fn give_back(buffer: Vec<u8>) {
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
+
+/// What most encodings fit in.
+const MIN_CAPACITY: usize = 256;
 
 /// What a thread keeps at most, and an encoding that waits may have unused.
 pub(crate) const MAX_CAPACITY: usize = 4096;
